@@ -1,0 +1,1 @@
+//! Benchmarks and development tools of cis.

@@ -1,0 +1,1 @@
+//! Model bundles, ONNX Runtime sessions, pre- and post-processing of cis.

@@ -1,0 +1,1 @@
+//! QUIC transport of cis: sender with reconnect, listener, control messages.

@@ -1,0 +1,1 @@
+//! The cis receiver daemon: many cameras in, detections and the operator's view out.
