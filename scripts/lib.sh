@@ -1,0 +1,30 @@
+# Shared by the scripts of this repository; sourced, never run. Sets ROOT and CIS_PROFILE.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Which cargo profile is built and used: `release` (demo) or `dev` (check: overflow checks and debug assertions on).
+: "${CIS_PROFILE:=release}"
+case $CIS_PROFILE in
+    release | dev) ;;
+    *) printf 'CIS_PROFILE is "%s"; legal values: release, dev\n' "$CIS_PROFILE" >&2; exit 2 ;;
+esac
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# as_root COMMAND...: runs it as root, by sudo if need be.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else die "root (or sudo) is needed to run: $*"
+    fi
+}
+
+# wait_for SECONDS COMMAND...: polls until the command succeeds; fails after SECONDS.
+wait_for() {
+    local end=$((SECONDS + $1)); shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
