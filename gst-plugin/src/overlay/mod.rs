@@ -1,0 +1,5 @@
+//! `cisoverlay`.
+
+pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Detections on buffers: `GstVideoRegionOfInterestMeta` with a `detection` parameter structure.
+
+/// Name of the parameter structure that carries what the rectangle itself cannot.
+pub const PARAM_NAME: &str = "detection";
+
+/// One detected object, in source pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Class number of the bundle.
+    pub class_id: u32,
+    /// Class name.
+    pub label: String,
+    /// 0..=1.
+    pub confidence: f64,
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width.
+    pub w: u32,
+    /// Height.
+    pub h: u32,
+}
+
+/// Attaches one region.
+pub fn attach(buffer: &mut gst::BufferRef, region: &Region) {
+    let mut meta = gst_video::VideoRegionOfInterestMeta::add(
+        buffer,
+        &region.label,
+        (region.x, region.y, region.w, region.h),
+    );
+    meta.add_param(
+        gst::Structure::builder(PARAM_NAME)
+            .field("label", &region.label)
+            .field("class-id", region.class_id)
+            .field("confidence", region.confidence)
+            .build(),
+    );
+}
+
+/// The regions of a buffer, in the order in which they were attached. Regions of other elements (no `detection`
+/// parameter) come with their type as label, class 0 and confidence 1.
+pub fn read(buffer: &gst::BufferRef) -> Vec<Region> {
+    buffer
+        .iter_meta::<gst_video::VideoRegionOfInterestMeta>()
+        .map(|meta| {
+            let (x, y, w, h) = meta.rect();
+            let param = meta.param(PARAM_NAME);
+            let param = param.as_deref();
+            Region {
+                class_id: param.and_then(|p| p.get("class-id").ok()).unwrap_or(0),
+                label: param
+                    .and_then(|p| p.get::<String>("label").ok())
+                    .unwrap_or_else(|| meta.roi_type().to_owned()),
+                confidence: param.and_then(|p| p.get("confidence").ok()).unwrap_or(1.0),
+                x,
+                y,
+                w,
+                h,
+            }
+        })
+        .collect()
+}
+
+/// Takes all regions off a buffer.
+pub fn clear(buffer: &mut gst::BufferRef) {
+    buffer.foreach_meta_mut(|mut meta| {
+        if meta
+            .downcast_ref::<gst_video::VideoRegionOfInterestMeta>()
+            .is_some()
+        {
+            std::ops::ControlFlow::Continue(gst::buffer::BufferMetaForeachAction::Remove)
+        } else {
+            std::ops::ControlFlow::Continue(gst::buffer::BufferMetaForeachAction::Keep)
+        }
+    });
+}
