@@ -1,0 +1,132 @@
+//! Decoding: units in, exactly the encoder's integers out.
+
+use std::sync::Arc;
+
+use crate::{
+    BundleId, Latents, Limits, Prior,
+    entropy::{FrameCoder, range::Reader},
+    frame::{self, Header, HeaderReader},
+    quant::Rescale,
+};
+
+/// Why a unit could not be decoded. After any of them but `UnsupportedLayer` the decoder waits for a key frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The unit or its header cannot be used.
+    #[error(transparent)]
+    Frame(#[from] frame::Error),
+    /// The stream was made with another bundle than the one this decoder has.
+    #[error("the stream was made with bundle {stream}, this receiver has {receiver}")]
+    BundleMismatch {
+        /// Bundle of the stream.
+        stream: BundleId,
+        /// Bundle of the decoder.
+        receiver: BundleId,
+    },
+    /// The frame builds on one that could not be decoded.
+    #[error("frame {number} needs the frame before it, which was not decoded")]
+    MissingReference {
+        /// Number of the frame.
+        number: u64,
+    },
+    /// The payload is not what an encoder with this bundle makes, although its checksum is right.
+    #[error("payload of frame {number} is corrupt")]
+    Corrupt {
+        /// Number of the frame.
+        number: u64,
+    },
+}
+
+impl Error {
+    /// Whether the unit was only not for this decoder: it can be passed over, and decoding goes on.
+    pub fn is_skippable(&self) -> bool {
+        matches!(self, Self::Frame(frame::Error::UnsupportedLayer { .. }))
+    }
+
+    /// Whether the frame is missing what came before it: the stream is fine from its next key frame on.
+    pub fn needs_key(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingReference { .. }
+                | Self::Frame(frame::Error::NoKeyFrame | frame::Error::Broken { .. })
+        )
+    }
+}
+
+/// One decoded frame.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// What its unit says.
+    pub header: Header,
+    /// Its latents; they belong to the decoder.
+    pub latents: &'a Latents,
+}
+
+/// Decoder of one stream.
+#[derive(Debug)]
+pub struct Decoder {
+    bundle: BundleId,
+    prior: Arc<Prior>,
+    headers: HeaderReader,
+    coder: Option<FrameCoder>,
+    latents: Latents,
+    qindex: u8,
+}
+
+impl Decoder {
+    /// A decoder that waits for its first key frame.
+    pub fn new(bundle: BundleId, prior: Arc<Prior>, limits: Limits) -> Self {
+        Self {
+            bundle,
+            prior,
+            headers: HeaderReader::new(limits),
+            coder: None,
+            latents: Latents::default(),
+            qindex: 0,
+        }
+    }
+
+    /// Decodes one whole unit.
+    pub fn decode(&mut self, unit: &[u8]) -> Result<Frame<'_>, Error> {
+        let result = self.decode_unit(unit);
+        if result.as_ref().is_err_and(|error| !error.is_skippable()) {
+            self.reset();
+        }
+        result.map(|header| Frame { header, latents: &self.latents })
+    }
+
+    /// Forgets everything: the next unit has to be a key frame.
+    pub fn reset(&mut self) {
+        self.headers.reset();
+        self.coder = None;
+    }
+
+    fn decode_unit(&mut self, unit: &[u8]) -> Result<Header, Error> {
+        let (header, payload) = self.headers.read_with_payload(unit)?;
+        let number = header.number;
+        if header.bundle != self.bundle {
+            let (stream, receiver) = (header.bundle, self.bundle.clone());
+            return Err(Error::BundleMismatch { stream, receiver });
+        }
+        if header.key {
+            let coder = self.coder.get_or_insert_default();
+            coder.start(&self.prior, header.shape, header.qindex);
+        }
+        let coder = self.coder.as_mut().ok_or(Error::MissingReference { number })?;
+        if header.repeat {
+            return Ok(header);
+        }
+        if !header.key && header.qindex != self.qindex {
+            coder.rescale(Rescale::new(self.qindex, header.qindex));
+        }
+        self.qindex = header.qindex;
+        let mut reader = Reader::new(payload);
+        coder.code(&mut reader, &[], header.key).map_err(|_| Error::Corrupt { number })?;
+        if !reader.is_exhausted() {
+            return Err(Error::Corrupt { number });
+        }
+        coder.write_latents(&mut self.latents);
+        Ok(header)
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a frame, or a configuration, is refused.
+
+use crate::Shape;
+
+/// Why nothing was encoded. The encoder is as it was before.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is out of range.
+    #[error("{field} is {found}, legal are {min} to {max}")]
+    Config {
+        /// Name of the setting.
+        field: &'static str,
+        /// Its value.
+        found: f64,
+        /// Smallest legal value.
+        min: f64,
+        /// Largest legal value.
+        max: f64,
+    },
+    /// The bundle of a running encoder cannot be changed.
+    #[error("the stream was started with bundle {stream}, it cannot go on with {found}")]
+    BundleChanged {
+        /// Bundle of the stream.
+        stream: crate::BundleId,
+        /// Bundle of the new configuration.
+        found: crate::BundleId,
+    },
+    /// There are more or fewer latents than their shape says.
+    #[error("latents of shape {shape} have {wanted} values, {found} were given", wanted = shape.len())]
+    Length {
+        /// Shape of the input.
+        shape: Shape,
+        /// Values given.
+        found: usize,
+    },
+    /// A size is zero or beyond the limits.
+    #[error("{what} is {found}, legal are 1 to {limit}")]
+    Limit {
+        /// What is too large, or zero.
+        what: &'static str,
+        /// The value found.
+        found: u64,
+        /// Its upper limit.
+        limit: u64,
+    },
+    /// The frame does not fit in `max_frame_bytes`, however coarse it is made.
+    #[error("the frame needs {smallest} bytes at least, max-frame-bytes is {cap}")]
+    TooLarge {
+        /// Smallest size reached.
+        smallest: usize,
+        /// The cap.
+        cap: usize,
+    },
+    /// There is no frame to repeat yet.
+    #[error("the first frame cannot be a repeat")]
+    NothingToRepeat,
+}

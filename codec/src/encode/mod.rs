@@ -1,0 +1,274 @@
+//! Encoding: float latents in, units out. Chooses symbols, frame kinds and quantiser indices.
+
+mod config;
+mod error;
+mod quantiser;
+mod rate;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    Latents, Prior, Shape, Size,
+    entropy::{FrameCoder, range::Writer},
+    frame::{Fields, Header, HeaderWriter},
+    quant::{self, Rescale},
+};
+
+pub use config::Config;
+pub use error::Error;
+
+/// One frame to code.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Float latents, channel by channel.
+    pub latents: &'a [f32],
+    /// Their size.
+    pub shape: Shape,
+    /// Size of the source picture.
+    pub source: Size,
+    /// Presentation time in ns.
+    pub pts_ns: u64,
+    /// Capture time in ns since the Unix epoch, UTC.
+    pub capture_utc_ns: u64,
+    /// Whether this has to be a key frame.
+    pub force_key: bool,
+}
+
+/// One coded frame.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// The whole unit.
+    pub data: Bytes,
+    /// What it says.
+    pub header: Header,
+}
+
+/// Encoder of one stream.
+#[derive(Debug)]
+pub struct Encoder {
+    config: Config,
+    prior: Arc<Prior>,
+    headers: HeaderWriter,
+    rate: rate::RateControl,
+    /// What the decoder has after the last packet; `None` before the first.
+    coder: Option<FrameCoder>,
+    source: Size,
+    qindex: u8,
+    since_key: u32,
+    latents: Latents,
+    trial: Trial,
+}
+
+/// One attempt at coding a frame, kept to be compared or thrown away; its buffers are used again.
+#[derive(Debug, Default)]
+struct Trial {
+    coder: FrameCoder,
+    symbols: Vec<i16>,
+    reference: Vec<i16>,
+    payload: Vec<u8>,
+}
+
+/// A coded frame that has not been decided on yet.
+struct Candidate {
+    unit: Vec<u8>,
+    header: Header,
+    headers: HeaderWriter,
+}
+
+/// Attempts at one frame before the changes are dropped altogether.
+const MAX_ATTEMPTS: usize = 8;
+
+impl Encoder {
+    /// An encoder whose first packet will be a key frame.
+    pub fn new(config: Config, prior: Arc<Prior>) -> Result<Self, Error> {
+        config.check()?;
+        Ok(Self {
+            rate: rate::RateControl::new(&config),
+            config,
+            prior,
+            headers: HeaderWriter::default(),
+            coder: None,
+            source: Size::default(),
+            qindex: 0,
+            since_key: 0,
+            latents: Latents::default(),
+            trial: Trial::default(),
+        })
+    }
+
+    /// Changes the settings from the next frame on. The bundle has to stay.
+    pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
+        config.check()?;
+        if config.bundle != self.config.bundle {
+            return Err(Error::BundleChanged { stream: self.config.bundle.clone(), found: config.bundle });
+        }
+        if config.bitrate != self.config.bitrate {
+            self.rate = rate::RateControl::new(&Config { qindex: self.qindex, ..config.clone() });
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// The settings in use.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The latents that the decoder has after the last packet.
+    pub fn reconstruction(&self) -> &Latents {
+        &self.latents
+    }
+
+    /// Codes one frame.
+    pub fn encode(&mut self, input: &Input<'_>) -> Result<Packet, Error> {
+        self.check(input)?;
+        let changed = input.shape != self.latents.shape || input.source != self.source;
+        let must_be_key = self.coder.is_none() || changed || input.force_key;
+        let due = self.config.key_interval != 0 && self.since_key >= self.config.key_interval;
+
+        let mut rate = self.rate.clone();
+        let plan = rate.plan(&self.config, input.pts_ns, must_be_key || due);
+        let mut best = self.attempts(input, plan, must_be_key || due);
+        if best.is_err() && due && !must_be_key {
+            best = self.attempts(input, plan, false);
+        }
+        let candidate = match best {
+            Ok(candidate) => candidate,
+            Err(smallest) if must_be_key => {
+                return Err(Error::TooLarge { smallest, cap: plan.max_bytes });
+            }
+            Err(_) => {
+                let fields = self.fields(input.source, input.shape, self.qindex, input.pts_ns, input.capture_utc_ns);
+                let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
+                let (smallest, cap) = (candidate.unit.len(), self.cap());
+                if smallest > cap {
+                    return Err(Error::TooLarge { smallest, cap });
+                }
+                candidate
+            }
+        };
+        self.rate = rate;
+        Ok(self.commit(candidate, input.source))
+    }
+
+    /// Codes a frame that is the same as the one before: a header and nothing else.
+    pub fn encode_repeat(&mut self, pts_ns: u64, capture_utc_ns: u64) -> Result<Packet, Error> {
+        if self.coder.is_none() {
+            return Err(Error::NothingToRepeat);
+        }
+        let fields = self.fields(self.source, self.latents.shape, self.qindex, pts_ns, capture_utc_ns);
+        let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
+        let (smallest, cap) = (candidate.unit.len(), self.cap());
+        if smallest > cap {
+            return Err(Error::TooLarge { smallest, cap });
+        }
+        self.rate.plan(&self.config, pts_ns, false);
+        Ok(self.commit(candidate, self.source))
+    }
+
+    fn cap(&self) -> usize {
+        match self.config.max_frame_bytes {
+            0 => usize::MAX,
+            cap => cap as usize,
+        }
+    }
+
+    fn check(&self, input: &Input<'_>) -> Result<(), Error> {
+        let limits = &self.config.limits;
+        let bounded = |what, found: u64, limit: u64| {
+            if found == 0 || found > limit { Err(Error::Limit { what, found, limit }) } else { Ok(()) }
+        };
+        bounded("width", input.source.width.into(), limits.max_side.into())?;
+        bounded("height", input.source.height.into(), limits.max_side.into())?;
+        bounded("latents", input.shape.len() as u64, limits.max_latents as u64)?;
+        if input.latents.len() != input.shape.len() {
+            return Err(Error::Length { shape: input.shape, found: input.latents.len() });
+        }
+        Ok(())
+    }
+
+    fn fields(&self, source: Size, shape: Shape, qindex: u8, pts_ns: u64, capture_utc_ns: u64) -> Fields {
+        Fields { pts_ns, capture_utc_ns, bundle: self.config.bundle.clone(), source, shape, qindex }
+    }
+
+    fn repeat(&self, fields: &Fields) -> Option<Candidate> {
+        let mut headers = self.headers.clone();
+        let (unit, header) = headers.inter(fields, None)?;
+        Some(Candidate { unit, header, headers })
+    }
+
+    /// Codes the frame coarser and coarser until it fits; on failure the smallest size reached.
+    fn attempts(&mut self, input: &Input<'_>, plan: rate::Plan, key: bool) -> Result<Candidate, usize> {
+        let coarsest = self.config.qindex_max.max(plan.qindex);
+        let mut qindex = plan.qindex;
+        let mut smallest = usize::MAX;
+        for _ in 0..MAX_ATTEMPTS {
+            let candidate = self.attempt(input, qindex, key);
+            let size = candidate.unit.len();
+            if size <= plan.max_bytes {
+                return Ok(candidate);
+            }
+            smallest = smallest.min(size);
+            if qindex >= coarsest {
+                break;
+            }
+            let octaves = (size as f32 / plan.max_bytes.max(1) as f32).log2();
+            qindex = qindex.saturating_add((octaves * 8.0).clamp(2.0, 32.0) as u8).min(coarsest);
+        }
+        Err(smallest)
+    }
+
+    fn attempt(&mut self, input: &Input<'_>, qindex: u8, key: bool) -> Candidate {
+        let Self { trial, config, .. } = self;
+        let step = 1.0 / quant::step(qindex);
+        let quantiser = quantiser::Quantiser { scale: step, sticky: config.sticky, lambda: config.lambda };
+        match (&self.coder, key) {
+            (Some(coder), false) => {
+                trial.coder.clone_from(coder);
+                if qindex == self.qindex {
+                    quantiser.inter(input.latents, &self.latents.q, &mut trial.symbols);
+                } else {
+                    let rescale = Rescale::new(self.qindex, qindex);
+                    trial.coder.rescale(rescale);
+                    trial.reference.clear();
+                    trial.reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
+                    quantiser.inter(input.latents, &trial.reference, &mut trial.symbols);
+                }
+            }
+            _ => {
+                trial.coder.start(&self.prior, input.shape, qindex);
+                quantiser.intra(input.latents, &mut trial.symbols);
+            }
+        }
+        let mut writer = Writer::new(std::mem::take(&mut trial.payload));
+        // Symbols of the quantiser are always in range.
+        let coded = trial.coder.code(&mut writer, &trial.symbols, key);
+        debug_assert!(coded.is_ok());
+        trial.payload = writer.finish();
+
+        let mut headers = self.headers.clone();
+        let fields = self.fields(input.source, input.shape, qindex, input.pts_ns, input.capture_utc_ns);
+        let payload = &self.trial.payload;
+        let inter = if key { None } else { headers.inter(&fields, Some(payload)) };
+        let (unit, header) = inter.unwrap_or_else(|| headers.key(&fields, payload));
+        Candidate { unit, header, headers }
+    }
+
+    /// Makes a candidate the truth. Unless it is a repeat it is the last attempt made.
+    fn commit(&mut self, candidate: Candidate, source: Size) -> Packet {
+        let Candidate { unit, header, headers } = candidate;
+        self.rate.commit(&self.config, unit.len(), header.key, header.qindex);
+        self.headers = headers;
+        self.source = source;
+        self.qindex = header.qindex;
+        self.since_key = if header.key { 1 } else { self.since_key.saturating_add(1) };
+        if !header.repeat {
+            std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
+            self.latents.shape = header.shape;
+            std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
+        }
+        Packet { data: unit.into(), header }
+    }
+}

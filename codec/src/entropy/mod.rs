@@ -1,0 +1,13 @@
+//! The entropy coder: binary arithmetic coding of decisions that adaptive context models predict together.
+//!
+//! Everything here is integer arithmetic and runs the same code in encoder and decoder: a [`range::BitCoder`] either
+//! writes the decision it is given or returns the one it has read.
+
+mod counter;
+mod frame_coder;
+mod logistic;
+mod model;
+pub mod range;
+
+pub use frame_coder::FrameCoder;
+pub use model::Model;

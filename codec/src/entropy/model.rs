@@ -1,0 +1,5 @@
+//! Model.
+
+/// Adaptive state.
+#[derive(Clone, Debug, Default)]
+pub struct Model;

@@ -1,0 +1,15 @@
+//! Units: the framing of coded frames. Owns headers and checks; knows nothing of what the payload says.
+//!
+//! A stream, and a `.cis` file, is a plain concatenation of units.
+
+mod crc;
+mod header;
+mod peek;
+mod reader;
+mod varint;
+mod writer;
+
+pub use header::{Error, Header, VERSION};
+pub use peek::{MAX_HEADER, Peek, PeekError, find_sync, peek, set_late};
+pub use reader::HeaderReader;
+pub(crate) use writer::{Fields, HeaderWriter};
