@@ -37,8 +37,10 @@ def labels(path):
     return truth
 
 
-def every_nth(path, n, out):
-    """Writes frames 0, n, 2n, ... of a clip, uncompressed, to the YUV4MPEG file `out`; the frame rate is divided by n."""
+def raw(path, out, every=1, width=None):
+    """Writes frames 0, n, 2n, ... of a clip, uncompressed, to the YUV4MPEG file `out`; scaled to `width` if given. The frame rate is
+    divided by n. Both sides are even."""
     _, _, rate, _ = probe(path)
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(path), "-vf", f"select=not(mod(n\\,{n})),setpts=N/({rate / n}*TB)",
-                    "-r", str(rate / n), "-pix_fmt", "yuv420p", str(out)], check=True)
+    scale = f"scale={width}:-2:flags=area," if width else "crop=trunc(iw/2)*2:trunc(ih/2)*2,"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(path), "-an", "-vf", f"{scale}select=not(mod(n\\,{every})),setpts=N/({rate / every}*TB)",
+                    "-r", str(rate / every), "-pix_fmt", "yuv420p", str(out)], check=True)
