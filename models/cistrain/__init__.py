@@ -1,0 +1,1 @@
+"""Training of the networks of a model bundle: see models/README.md."""

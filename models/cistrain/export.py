@@ -1,0 +1,160 @@
+"""Writes a model bundle (docs/bundle.md): three ONNX graphs with dynamic sizes, the coder's prior and the manifest.
+
+    python -m cistrain.export --weights WEIGHTS --model model.pt --restore restore.pt --out BUNDLE --id cis-nano-v0 ...
+"""
+
+import argparse
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from .classes import COCO_IDS, NAMES
+from .clips import PAD
+from .macs import multiply_accumulates
+from .networks import CHANNELS, LATENT_STRIDE, MULTIPLE, SQUEEZE, Detect, Front
+from .restore import Restore
+
+OPSET = 11
+WEIGHTS_LICENSE = "Apache-2.0"
+
+
+class FrontGraph(nn.Module):
+    """uint8 NHWC x -> (y, x_s)."""
+
+    def __init__(self, front: Front):
+        super().__init__()
+        self.front = front
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.front(x.permute(0, 3, 1, 2).float())
+
+
+class DetectGraph(nn.Module):
+    """y -> (boxes, scores)."""
+
+    def __init__(self, detect: Detect):
+        super().__init__()
+        self.detect = detect
+
+    def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self.detect.boxes(y)
+
+
+class RestoreGraph(nn.Module):
+    """y -> uint8 NHWC picture."""
+
+    def __init__(self, restore: Restore):
+        super().__init__()
+        self.restore = restore
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.restore(y).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def graphs(front: Front, detect: Detect, restore: Restore) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str], dict]]:
+    """File -> (module, example input, input names, output names, dynamic axes)."""
+    x = torch.zeros(1, 2 * MULTIPLE, 3 * MULTIPLE, 3, dtype=torch.uint8)
+    y = torch.zeros(1, CHANNELS, 4, 6)
+    hw = {2: "h", 3: "w"}
+    return {
+        "front.onnx": (FrontGraph(front), x, ["x"], ["y", "x_s"], {"x": {1: "xh", 2: "xw"}, "y": hw, "x_s": {2: "sh", 3: "sw"}}),
+        "detect.onnx": (
+            DetectGraph(detect),
+            torch.cat([y, y]),
+            ["y"],
+            ["boxes", "scores"],
+            {"y": {0: "n"} | hw, "boxes": {0: "n", 1: "anchors"}, "scores": {0: "n", 1: "anchors"}},
+        ),
+        "restore.onnx": (RestoreGraph(restore), y, ["y"], ["picture"], {"y": hw, "picture": {1: "xh", 2: "xw"}}),
+    }
+
+
+def write_graphs(front: Front, detect: Detect, restore: Restore, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for file, (module, example, inputs, outputs, axes) in graphs(front, detect, restore).items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer's remarks on Python numbers that are constants on purpose
+            torch.onnx.export(
+                module.eval(), (example,), str(out / file), opset_version=OPSET, input_names=inputs, output_names=outputs, dynamic_axes=axes
+            )
+    _state_size(out / "detect.onnx", "scores", 2, len(NAMES))
+
+
+def _state_size(path: Path, output: str, axis: int, size: int) -> None:
+    """Writes a fixed size that the exporter could not infer into the graph's signature."""
+    model = onnx.load(str(path))
+    (port,) = (o for o in model.graph.output if o.name == output)
+    port.type.tensor_type.shape.dim[axis].dim_value = size
+    onnx.save(model, str(path))
+
+
+def manifest(out: Path, identity: str, version: str, description: str, source: str) -> str:
+    """The text of manifest.toml for the files in `out`."""
+    quote = json.dumps  # TOML's basic strings are JSON's for plain text
+    lines = [
+        "format = 1",
+        f"id = {quote(identity)}",
+        f"version = {quote(version)}",
+        f"description = {quote(description)}",
+        'license = "Apache-2.0"',
+        f"source = {quote(source)}",
+        f"\n[input]\nsqueeze = {SQUEEZE}\nmultiple = {MULTIPLE}\npad = {PAD}\ndefault-size = 416",
+        f"\n[latents]\nchannels = {CHANNELS}\nstride = {LATENT_STRIDE}\nqindex-min = 8\nqindex-max = 56\nqindex-default = 32",
+    ]
+    ports = {
+        "front": 'input = "x"\nlatents = "y"\nsqueezed = "x_s"',
+        "detect": 'input = "y"\nboxes = "boxes"\nscores = "scores"',
+        "restore": 'input = "y"\npicture = "picture"',
+    }
+    for name, text in ports.items():
+        size = (512, 832) if name == "front" else (512 // LATENT_STRIDE, 832 // LATENT_STRIDE)
+        macs = multiply_accumulates(out / f"{name}.onnx", *size)
+        lines.append(f'\n[{name}]\nfile = "{name}.onnx"\n{text}\nmacs = {macs / 1e9:.3f}e9')
+    lines.append('\n[prior]\nfile = "prior.bin"')
+    lines.append(f"\n[classes]\nnames = {quote(NAMES)}\ncoco-ids = {COCO_IDS}")
+    for path in sorted(p for p in out.iterdir() if p.is_file() and p.name != "manifest.toml"):
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        lines.append(f'\n[[files]]\nname = "{path.name}"\nbytes = {len(data)}\nsha256 = "{digest}"\nlicense = "{WEIGHTS_LICENSE}"')
+    return "\n".join(lines) + "\n"
+
+
+def write_manifest(out: Path, identity: str, version: str, description: str, source: str) -> None:
+    (out / "manifest.toml").write_text(manifest(out, identity, version, description, source))
+
+
+def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detect, Restore]:
+    """Networks of two checkpoints, ready for inference."""
+    state = torch.load(model, map_location="cpu")
+    front, detect, view = Front(state["family"], weights), Detect(state["family"], weights), Restore()
+    front.load_state_dict(state["front"])
+    detect.load_state_dict(state["detect"])
+    if restore is not None:
+        view.load_state_dict(torch.load(restore, map_location="cpu")["restore"])
+    return front.eval(), detect.eval(), view.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("weights", "model", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--restore", type=Path)
+    parser.add_argument("--prior", type=Path, help="initial state of the entropy coder; an empty file when not given")
+    parser.add_argument("--card", type=Path, help="model card to copy; the one in the folder is kept when not given")
+    for name in ("id", "version", "description", "source"):
+        parser.add_argument(f"--{name}", required=True)
+    args = parser.parse_args()
+    write_graphs(*load(args.model, args.restore, args.weights), args.out)
+    (args.out / "prior.bin").write_bytes(args.prior.read_bytes() if args.prior else b"")
+    if args.card:
+        (args.out / "README.md").write_text(args.card.read_text())
+    write_manifest(args.out, args.id, args.version, args.description, args.source)
+
+
+if __name__ == "__main__":
+    main()

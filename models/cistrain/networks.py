@@ -1,0 +1,131 @@
+"""The networks of a bundle: information squeezing and front on the camera, expansion and detector on the receiver.
+
+Pictures are float RGB 0..255 in NCHW inside this package; the exported graphs take and give uint8 NHWC (export.py).
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .detector import FAMILIES, Back, Normalise, Trunk, decode
+
+SQUEEZE = 2  # pixels of x per pixel of x_s
+CHANNELS = 48  # latents
+LATENT_STRIDE = 32  # pixels of x per latent
+MULTIPLE = 64  # sides of x
+
+
+class InformationSqueeze(nn.Module):
+    """x -> x_s: average pooling plus a learned residual that carries over what plain down-scaling throws away.
+
+    The 4x4 convolution of stride 4 is pixel-unshuffle(4) followed by a 1x1 convolution. The residual starts at zero.
+    """
+
+    def __init__(self, width: int = 16):
+        super().__init__()
+        self.unshuffle = nn.Conv2d(3, width, 4, 4)
+        self.spatial = nn.Conv2d(width, width, 3, 1, 1, groups=width)
+        self.project = zero(nn.Conv2d(width, 3 * 4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = F.silu(self.unshuffle((x - 128) / 64))
+        residual = F.pixel_shuffle(self.project(F.silu(self.spatial(residual))), 2)
+        return F.avg_pool2d(x, 2) + 64 * residual
+
+
+class Squeeze(nn.Module):
+    """Stride-8 features -> latents at stride 16 of x_s: a 2x2 linear map (PCA at the start) plus a zero residual."""
+
+    def __init__(self, features: int, channels: int = CHANNELS, width: int = 64):
+        super().__init__()
+        self.linear = nn.Conv2d(features, channels, 2, 2)
+        self.inner = nn.Conv2d(features, width, 2, 2)
+        self.outer = zero(nn.Conv2d(width, channels, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(features) + self.outer(F.silu(self.inner(features)))
+
+
+class Expand(nn.Module):
+    """Dequantised latents -> stride-8 features: the inverse linear map plus residual blocks that start at zero."""
+
+    def __init__(self, features: int, channels: int = CHANNELS, width: int = 64, blocks: int = 2):
+        super().__init__()
+        self.linear = nn.Conv2d(channels, 4 * features, 1)
+        self.enter = nn.Conv2d(channels, width, 3, 1, 1)
+        self.blocks = nn.Sequential(*[ResidualBlock(width) for _ in range(blocks)])
+        self.leave = zero(nn.Conv2d(width, 4 * features, 1))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        residual = self.leave(F.silu(self.blocks(self.enter(latents))))
+        return F.pixel_shuffle(self.linear(latents) + residual, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip; the second starts at zero, so that deep stacks start as the identity."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, 1, 1)
+        self.second = zero(nn.Conv2d(width, width, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.silu(self.first(F.silu(x))))
+
+
+class Front(nn.Module):
+    """Everything that runs on the camera: x -> (latents, x_s)."""
+
+    def __init__(self, family: str, weights: Path):
+        super().__init__()
+        self.squeeze_picture = InformationSqueeze()
+        self.normalise = Normalise(FAMILIES[family])
+        self.trunk = Trunk(FAMILIES[family], weights)
+        self.squeeze = Squeeze(FAMILIES[family].cut_channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x_s = self.squeeze_picture(x)
+        return self.squeeze(self.trunk(self.normalise(x_s))), x_s
+
+
+class Detect(nn.Module):
+    """Everything that finds objects on the receiver: dequantised latents -> raw head outputs."""
+
+    def __init__(self, family: str, weights: Path):
+        super().__init__()
+        self.family = family
+        self.expand = Expand(FAMILIES[family].cut_channels)
+        self.back = Back(FAMILIES[family], weights)
+
+    def forward(self, latents: Tensor) -> list[Tensor]:
+        return self.back(self.expand(latents))
+
+    def boxes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes in pixels of x and scores."""
+        boxes, scores = decode(self.family, self(latents))
+        return boxes * SQUEEZE, scores
+
+
+class Teacher(nn.Module):
+    """The unsplit detector on the plainly down-scaled picture: x -> (stride-8 features, raw head outputs)."""
+
+    def __init__(self, family: str, weights: Path):
+        super().__init__()
+        self.family = family
+        self.normalise = Normalise(FAMILIES[family])
+        self.trunk = Trunk(FAMILIES[family], weights)
+        self.back = Back(FAMILIES[family], weights)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        features = self.trunk(self.normalise(F.avg_pool2d(x, SQUEEZE)))
+        return features, self.back(features)
+
+
+def zero(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with weights and bias at zero: a residual branch that starts silent."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
