@@ -18,6 +18,10 @@ pub enum Error {
 }
 
 impl Prior {
+    pub(crate) fn model(&self, _qindex: u8) -> &Model {
+        &self.model
+    }
+
     /// Reads `prior.bin`. No bytes at all mean a cold start: every context begins without an opinion.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.is_empty() { Ok(Self::default()) } else { Err(Error::NotAPrior) }

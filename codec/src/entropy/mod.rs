@@ -3,10 +3,12 @@
 //! Everything here is integer arithmetic and runs the same code in encoder and decoder: a [`range::BitCoder`] either
 //! writes the decision it is given or returns the one it has read.
 
-mod counter;
+mod contexts;
+pub mod counter;
+mod field;
 mod frame_coder;
 mod logistic;
-mod model;
+pub mod model;
 pub mod range;
 
 pub use frame_coder::FrameCoder;
