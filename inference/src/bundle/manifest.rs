@@ -1,0 +1,158 @@
+//! `manifest.toml`: its layout (docs/bundle.md). The checks are in `validate`.
+
+use serde::Deserialize;
+
+use crate::geometry::INPUT_STEP;
+
+/// The only layout this reader knows.
+pub const FORMAT: u32 = 1;
+
+/// Description of a bundle. Obtained through [`super::Bundle`], always validated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Version of the layout, [`FORMAT`].
+    pub format: u32,
+    /// Identity of front and prior: what camera and receiver must agree on.
+    pub id: String,
+    /// Version of the bundle.
+    pub version: String,
+    /// What it is.
+    pub description: String,
+    /// Licence of the whole.
+    pub license: String,
+    /// How it was trained.
+    pub source: String,
+    /// The networks' input x.
+    pub input: Input,
+    /// The latents.
+    pub latents: Latents,
+    /// x to latents.
+    pub front: FrontGraph,
+    /// Latents to boxes.
+    pub detect: DetectGraph,
+    /// Latents to picture.
+    pub restore: RestoreGraph,
+    /// Initial state of the entropy coder.
+    pub prior: Prior,
+    /// Class names.
+    pub classes: Classes,
+    /// Every file but the manifest.
+    pub files: Vec<File>,
+}
+
+/// `[input]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Input {
+    /// Pixels of x per pixel of the squeezed image, on each axis.
+    pub squeeze: u32,
+    /// Sides of x are multiples of this.
+    pub multiple: u32,
+    /// Value of the fill, 0..=255.
+    pub pad: u32,
+    /// `input-size` when the user gives none.
+    pub default_size: u32,
+}
+
+/// `[latents]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Latents {
+    /// Channels.
+    pub channels: u16,
+    /// Pixels of x per latent, on each axis.
+    pub stride: u32,
+    /// Finest step that the networks were trained for.
+    pub qindex_min: u8,
+    /// Coarsest step that the networks were trained for.
+    pub qindex_max: u8,
+    /// Step when the user gives none.
+    pub qindex_default: u8,
+}
+
+/// `[front]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FrontGraph {
+    /// The network's file.
+    pub file: String,
+    /// Name of the input tensor.
+    pub input: String,
+    /// Name of the latents' tensor.
+    pub latents: String,
+    /// Name of the squeezed image's tensor.
+    pub squeezed: String,
+    /// Multiply-accumulates at 832x512.
+    pub macs: f64,
+}
+
+/// `[detect]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DetectGraph {
+    /// The network's file.
+    pub file: String,
+    /// Name of the input tensor.
+    pub input: String,
+    /// Name of the boxes' tensor.
+    pub boxes: String,
+    /// Name of the scores' tensor.
+    pub scores: String,
+    /// Multiply-accumulates at 832x512.
+    pub macs: f64,
+}
+
+/// `[restore]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RestoreGraph {
+    /// The network's file.
+    pub file: String,
+    /// Name of the input tensor.
+    pub input: String,
+    /// Name of the picture's tensor.
+    pub picture: String,
+    /// Multiply-accumulates at 832x512.
+    pub macs: f64,
+}
+
+/// `[prior]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Prior {
+    /// The file.
+    pub file: String,
+}
+
+/// `[classes]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Classes {
+    /// Names, in the order of the scores.
+    pub names: Vec<String>,
+    /// Official COCO category ids; empty, or as long as `names`.
+    #[serde(default)]
+    pub coco_ids: Vec<u32>,
+}
+
+/// One entry of `[[files]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// Name, without any path.
+    pub name: String,
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Licence.
+    pub license: String,
+}
+
+impl Manifest {
+    /// Legal input sizes are multiples of this: x then needs no padding on its long side.
+    pub fn input_step(&self) -> u32 {
+        INPUT_STEP.max(self.input.multiple / self.input.squeeze)
+    }
+}

@@ -1,0 +1,197 @@
+//! What a manifest may say. Each refusal names the field, the value and the legal range.
+
+use std::collections::HashSet;
+
+use super::manifest::{FORMAT, Manifest};
+use crate::geometry::{MAX_INPUT, MIN_INPUT};
+use crate::{Error, Result};
+
+/// Longest file of a bundle, bytes.
+pub const MAX_FILE: u64 = 64 << 20;
+/// Most classes.
+pub const MAX_CLASSES: usize = 4096;
+
+/// Checks everything that can be checked without the files.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for the first value outside its range.
+pub fn validate(m: &Manifest) -> Result<()> {
+    check(m.format == FORMAT, "format", m.format, FORMAT)?;
+    check(is_id(&m.id), "id", &m.id, "[a-z0-9][a-z0-9.-]{0,62}")?;
+    check(is_name(&m.version), "version", &m.version, NAME)?;
+    numbers(m)?;
+    for (field, name) in [
+        ("front.input", &m.front.input),
+        ("front.latents", &m.front.latents),
+        ("front.squeezed", &m.front.squeezed),
+        ("detect.input", &m.detect.input),
+        ("detect.boxes", &m.detect.boxes),
+        ("detect.scores", &m.detect.scores),
+        ("restore.input", &m.restore.input),
+        ("restore.picture", &m.restore.picture),
+    ] {
+        check(is_name(name), field, name, NAME)?;
+    }
+    for (field, macs) in [
+        ("front.macs", m.front.macs),
+        ("detect.macs", m.detect.macs),
+        ("restore.macs", m.restore.macs),
+    ] {
+        check(macs.is_finite() && macs >= 0.0, field, macs, "a number >= 0")?;
+    }
+    classes(m)?;
+    files(m)
+}
+
+fn numbers(m: &Manifest) -> Result<()> {
+    let (i, l) = (&m.input, &m.latents);
+    check(
+        [1, 2, 4].contains(&i.squeeze),
+        "input.squeeze",
+        i.squeeze,
+        "1, 2 or 4",
+    )?;
+    check(
+        (1..=256).contains(&i.multiple) && i.multiple % i.squeeze == 0,
+        "input.multiple",
+        i.multiple,
+        "1..=256, a multiple of input.squeeze",
+    )?;
+    check(i.pad <= 255, "input.pad", i.pad, "0..=255")?;
+    let step = m.input_step();
+    check(
+        (MIN_INPUT..=MAX_INPUT).contains(&i.default_size) && i.default_size % step == 0,
+        "input.default-size",
+        i.default_size,
+        format!("{MIN_INPUT}..={MAX_INPUT}, a multiple of {step}"),
+    )?;
+    check(
+        (1..=1024).contains(&l.channels),
+        "latents.channels",
+        l.channels,
+        "1..=1024",
+    )?;
+    check(
+        l.stride >= 1 && i.multiple % l.stride == 0,
+        "latents.stride",
+        l.stride,
+        format!("a divisor of input.multiple ({})", i.multiple),
+    )?;
+    check(l.qindex_max <= 63, "latents.qindex-max", l.qindex_max, "0..=63")?;
+    let range = format!("0..={} (qindex-max)", l.qindex_max);
+    check(
+        l.qindex_min <= l.qindex_max,
+        "latents.qindex-min",
+        l.qindex_min,
+        range,
+    )?;
+    check(
+        (l.qindex_min..=l.qindex_max).contains(&l.qindex_default),
+        "latents.qindex-default",
+        l.qindex_default,
+        format!("{}..={}", l.qindex_min, l.qindex_max),
+    )
+}
+
+fn classes(m: &Manifest) -> Result<()> {
+    let names = &m.classes.names;
+    check(
+        (1..=MAX_CLASSES).contains(&names.len()),
+        "number of classes.names",
+        names.len(),
+        "1..=4096",
+    )?;
+    for name in names {
+        check(is_name(name), "classes.names", name, NAME)?;
+    }
+    let ids = m.classes.coco_ids.len();
+    let legal = format!("0 or {} (as many as classes.names)", names.len());
+    check(
+        ids == 0 || ids == names.len(),
+        "number of classes.coco-ids",
+        ids,
+        legal,
+    )
+}
+
+fn files(m: &Manifest) -> Result<()> {
+    let mut seen = HashSet::new();
+    for file in &m.files {
+        check(is_file_name(&file.name), "files.name", &file.name, FILE_NAME)?;
+        check(
+            seen.insert(file.name.as_str()),
+            "files.name",
+            &file.name,
+            "each name once",
+        )?;
+        check(
+            file.bytes <= MAX_FILE,
+            format!("bytes of {}", file.name),
+            file.bytes,
+            "0..=67108864 (64 MiB)",
+        )?;
+        check(
+            is_sha256(&file.sha256),
+            format!("sha256 of {}", file.name),
+            &file.sha256,
+            "64 digits of 0-9a-f",
+        )?;
+    }
+    for (field, name) in [
+        ("front.file", &m.front.file),
+        ("detect.file", &m.detect.file),
+        ("restore.file", &m.restore.file),
+        ("prior.file", &m.prior.file),
+    ] {
+        check(
+            seen.contains(name.as_str()),
+            field,
+            name,
+            "a name listed in [[files]]",
+        )?;
+    }
+    Ok(())
+}
+
+const NAME: &str = "1..=64 printable characters";
+const FILE_NAME: &str = "1..=64 of A-Za-z0-9._- without a leading dot, and not manifest.toml";
+
+fn check(good: bool, what: impl Into<String>, value: impl ToString, legal: impl ToString) -> Result<()> {
+    if good {
+        Ok(())
+    } else {
+        Err(Error::range(what, value, legal.to_string()))
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    let first = id
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let rest = id
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
+    first && rest && id.len() <= 63
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+}
+
+/// No separator and no leading dot, so that no name can leave the folder.
+fn is_file_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && !name.starts_with('.')
+        && name != super::MANIFEST
+}
+
+fn is_sha256(digits: &str) -> bool {
+    digits.len() == 64
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
