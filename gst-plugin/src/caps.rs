@@ -1,5 +1,7 @@
 //! The caps of coded frames: `video/x-cis`, and what each field means.
 
+use gst::prelude::*;
+
 /// Media type of coded frames.
 pub const MEDIA_TYPE: &str = "video/x-cis";
 /// Value of the caps field `version`: the version of the bitstream.
@@ -18,6 +20,28 @@ pub fn frame_template() -> gst::Caps {
 /// What pad templates accept when buffers may cut units anywhere.
 pub fn any_template() -> gst::Caps {
     gst::Caps::new_empty_simple(MEDIA_TYPE)
+}
+
+/// Always pads `sink` and `src` with these caps.
+pub fn pad_templates(sink: &gst::Caps, src: &gst::Caps) -> Vec<gst::PadTemplate> {
+    [
+        ("sink", gst::PadDirection::Sink, sink),
+        ("src", gst::PadDirection::Src, src),
+    ]
+    .into_iter()
+    .filter_map(|(name, direction, caps)| {
+        gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).ok()
+    })
+    .collect()
+}
+
+/// Time of one frame; `None` when the rate is variable or makes no sense.
+pub fn frame_time(framerate: gst::Fraction) -> Option<gst::ClockTime> {
+    let (numer, denom) = (
+        u64::try_from(framerate.numer()).ok()?,
+        u64::try_from(framerate.denom()).ok()?,
+    );
+    gst::ClockTime::SECOND.mul_div_round(denom, numer)
 }
 
 /// What a stream's caps say.

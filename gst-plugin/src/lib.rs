@@ -6,6 +6,7 @@
 pub mod caps;
 pub mod model;
 pub mod regions;
+pub mod units;
 
 mod decode;
 mod detect;

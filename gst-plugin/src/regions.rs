@@ -62,6 +62,16 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<Region> {
         .collect()
 }
 
+/// Copies all regions, those of other elements included, with everything that they carry.
+pub fn copy(from: &gst::BufferRef, to: &mut gst::BufferRef) {
+    for meta in from.iter_meta::<gst_video::VideoRegionOfInterestMeta>() {
+        let mut copy = gst_video::VideoRegionOfInterestMeta::add(to, meta.roi_type(), meta.rect());
+        for param in meta.params() {
+            copy.add_param(param.to_owned());
+        }
+    }
+}
+
 /// Takes all regions off a buffer.
 pub fn clear(buffer: &mut gst::BufferRef) {
     buffer.foreach_meta_mut(|mut meta| {

@@ -1,5 +1,23 @@
-//! `cisdetect`.
+//! `cisdetect`: finds objects in coded features and attaches them to the buffers.
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+use gst::glib;
+use gst::prelude::*;
+
+mod classes;
+mod imp;
+mod settings;
+mod stats;
+
+glib::wrapper! {
+    /// The detector.
+    pub struct CisDetect(ObjectSubclass<imp::CisDetect>) @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "cisdetect",
+        gst::Rank::NONE,
+        CisDetect::static_type(),
+    )
 }

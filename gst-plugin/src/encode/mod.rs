@@ -1,5 +1,27 @@
-//! `cisencode`.
+//! `cisencode`: raw video to coded features.
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+use gst::glib;
+use gst::prelude::*;
+
+mod capture;
+mod coder;
+mod difference;
+mod imp;
+mod settings;
+mod squeezed;
+mod stats;
+mod view;
+
+glib::wrapper! {
+    /// The encoder.
+    pub struct CisEncode(ObjectSubclass<imp::CisEncode>) @extends gst_video::VideoEncoder, gst::Element, gst::Object, @implements gst::Preset;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "cisencode",
+        gst::Rank::NONE,
+        CisEncode::static_type(),
+    )
 }

@@ -1,5 +1,24 @@
-//! `cisparse`.
+//! `cisparse`: cuts a byte stream, a `.cis` file for example, into units.
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+use gst::glib;
+use gst::prelude::*;
+
+mod framer;
+mod imp;
+mod locate;
+mod typefind;
+
+glib::wrapper! {
+    /// The parser.
+    pub struct CisParse(ObjectSubclass<imp::CisParse>) @extends gst_base::BaseParse, gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    typefind::register(plugin)?;
+    gst::Element::register(
+        Some(plugin),
+        "cisparse",
+        gst::Rank::PRIMARY,
+        CisParse::static_type(),
+    )
 }

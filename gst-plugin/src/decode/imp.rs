@@ -1,0 +1,356 @@
+//! `cisdecode`, the GObject: a `GstVideoDecoder` around the unit reader and the restorer.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use cis_inference::restore::Restorer;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+use gst_video::video_codec_state::Readable;
+use gst_video::{VideoCodecFrame, VideoCodecState};
+use parking_lot::Mutex;
+
+use super::output;
+use super::stats::Stats;
+use crate::model::{self, ModelSettings, Opened};
+use crate::units::{self, Outcome, UnitReader};
+use crate::{caps, regions};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("cisdecode", gst::DebugColorFlags::empty(), Some("decoder of cis"))
+});
+
+type Flow = Result<gst::FlowSuccess, gst::FlowError>;
+
+/// What there is only while the element runs.
+struct State {
+    opened: Opened,
+    restorer: Restorer,
+    reader: UnitReader,
+    input: Option<VideoCodecState<'static, Readable>>,
+    output: Option<gst_video::VideoInfo>,
+    /// The picture of the latents that the reader holds, for the repeats that may follow.
+    last: Option<gst::Buffer>,
+}
+
+/// What a unit turned out to be, without borrowing the state.
+enum Unit {
+    Frame { repeat: bool, source: (u32, u32) },
+    Skip,
+    Waiting { ask: bool },
+    Damaged(String),
+    Mismatch(String),
+}
+
+#[derive(Default)]
+pub struct CisDecode {
+    settings: Mutex<ModelSettings>,
+    state: Mutex<Option<State>>,
+    /// Apart from the state, which is locked while the network runs.
+    stats: Mutex<Stats>,
+}
+
+impl CisDecode {
+    fn open(&self) -> Result<State, gst::ErrorMessage> {
+        let opened = self.settings.lock().open()?;
+        let restorer = Restorer::new(&opened.runtime, &opened.model.bundle, &opened.options)
+            .map_err(|error| model::message(&error))?;
+        let reader = UnitReader::new(opened.model.clone());
+        Ok(State {
+            opened,
+            restorer,
+            reader,
+            input: None,
+            output: None,
+            last: None,
+        })
+    }
+
+    /// Decodes the unit: every one of them, however late, because the next one builds on it.
+    fn read(&self, buffer: Option<&gst::BufferRef>) -> Result<Unit, gst::FlowError> {
+        let mut guard = self.state.lock();
+        let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let Some(Ok(map)) = buffer.map(|buffer| buffer.map_readable()) else {
+            return Ok(Unit::Damaged("the buffer cannot be read".to_owned()));
+        };
+        let unit = match state.reader.read(&map) {
+            Outcome::Frame(frame) => Unit::Frame {
+                repeat: frame.header.repeat,
+                source: frame.geometry.source,
+            },
+            Outcome::OtherLayer => Unit::Skip,
+            Outcome::Waiting { ask } => Unit::Waiting { ask },
+            Outcome::Damaged(reason) => Unit::Damaged(reason),
+            Outcome::Mismatch(reason) => Unit::Mismatch(reason),
+        };
+        if let Unit::Frame { repeat: false, .. } = unit {
+            state.last = None;
+        }
+        Ok(unit)
+    }
+
+    /// Agrees with downstream on pictures of the source's size.
+    fn prepare_output(&self, source: (u32, u32)) -> Result<(), gst::FlowError> {
+        let (known, input) = {
+            let guard = self.state.lock();
+            let state = guard.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
+            let size = state.output.as_ref().map(|info| (info.width(), info.height()));
+            (size == Some(source), state.input.clone())
+        };
+        let obj = self.obj();
+        if known && !obj.src_pad().check_reconfigure() {
+            return Ok(());
+        }
+        let format = output::choose(obj.src_pad().allowed_caps().as_ref());
+        let output = obj.set_output_state(format, source.0, source.1, input.as_ref())?;
+        obj.negotiate(output)?;
+        let info = obj.output_state().map(|state| state.info().clone());
+        let latency = info
+            .as_ref()
+            .and_then(|info| caps::frame_time(info.fps()))
+            .unwrap_or(gst::ClockTime::ZERO);
+        // Each frame is out before the next one comes in: it takes a frame's time at most.
+        obj.set_latency(latency, latency);
+        if let Some(state) = self.state.lock().as_mut() {
+            state.output = info;
+            state.last = None;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody will see the frame: it lies before the start of the segment.
+    fn is_outside(&self, frame: &VideoCodecFrame<'_>) -> bool {
+        let segment = self.obj().input_segment();
+        let (Some(segment), Some(pts)) = (segment.downcast_ref::<gst::ClockTime>(), frame.pts()) else {
+            return false;
+        };
+        let end = frame.duration().map_or(pts, |duration| pts + duration);
+        segment.clip(pts, end).is_none()
+    }
+
+    /// Fills the frame's output buffer, from the network or with the picture that a repeat repeats.
+    fn fill(&self, frame: &mut VideoCodecFrame<'_>, repeat: bool) -> Flow {
+        let obj = self.obj();
+        let again = match self.state.lock().as_ref() {
+            Some(state) if repeat => state.last.clone(),
+            _ => None,
+        };
+        if let Some(picture) = again {
+            let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
+            let mut copy = picture
+                .copy_region(flags, ..)
+                .map_err(|_| gst::FlowError::Error)?;
+            regions::clear(copy.make_mut());
+            frame.set_output_buffer(copy);
+            self.stats.lock().repeats += 1;
+        } else {
+            obj.allocate_output_frame(frame, None)?;
+            let buffer = frame.output_buffer_mut().ok_or(gst::FlowError::Error)?;
+            let started = Instant::now();
+            let mut guard = self.state.lock();
+            let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+            let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
+            let result = match state.reader.current() {
+                Some((geometry, latents)) => {
+                    output::restore(&mut state.restorer, latents, geometry, info, buffer)
+                }
+                None => return Err(gst::FlowError::Error),
+            };
+            drop(guard);
+            if let Err(message) = result {
+                self.post_error_message(message);
+                return Err(gst::FlowError::Error);
+            }
+            let mut stats = self.stats.lock();
+            stats.restored += 1;
+            stats.last = started.elapsed();
+            stats.sum += started.elapsed();
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Keeps the finished picture and copies the regions of the input onto it.
+    fn decorate(&self, frame: &mut VideoCodecFrame<'_>) {
+        let input = frame.input_buffer_owned();
+        if let Some(output) = frame.output_buffer_mut() {
+            if let Some(state) = self.state.lock().as_mut() {
+                let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
+                state.last = output.copy_region(flags, ..).ok();
+            }
+            if let Some(input) = input {
+                regions::copy(&input, output);
+            }
+        }
+    }
+
+    fn request_key(&self, frame: &VideoCodecFrame<'_>) {
+        gst::debug!(CAT, imp = self, "asking for a key frame");
+        self.obj()
+            .request_sync_point(frame, gst_video::VideoDecoderRequestSyncPointFlags::empty());
+    }
+
+    fn discard(&self, frame: VideoCodecFrame<'_>) -> Flow {
+        self.stats.lock().dropped += 1;
+        self.obj().release_frame(frame);
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for CisDecode {
+    const NAME: &'static str = "GstCisDecode";
+    type Type = super::CisDecode;
+    type ParentType = gst_video::VideoDecoder;
+}
+
+impl ObjectImpl for CisDecode {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut properties = ModelSettings::properties();
+            properties.push(
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("frames, restored, repeats, late (QoS), damaged, dropped, restore-ms-{last,mean}")
+                    .read_only()
+                    .build(),
+            );
+            properties
+        });
+        PROPERTIES.as_ref()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.settings.lock().set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let value = self.settings.lock().get(pspec.name());
+        value.unwrap_or_else(|| self.stats.lock().to_structure().to_value())
+    }
+}
+
+impl GstObjectImpl for CisDecode {}
+
+impl ElementImpl for CisDecode {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "cis decoder",
+                "Codec/Decoder/Video",
+                "Rebuilds pictures from coded features",
+                "The cis developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let raw = gst_video::VideoCapsBuilder::new()
+                .format_list(output::FORMATS)
+                .build();
+            caps::pad_templates(&caps::frame_template(), &raw)
+        });
+        TEMPLATES.as_ref()
+    }
+}
+
+impl VideoDecoderImpl for CisDecode {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let state = self.open()?;
+        gst::info!(
+            CAT,
+            imp = self,
+            "bundle {} from {}",
+            state.opened.model.id,
+            state.opened.model.bundle.origin()
+        );
+        *self.stats.lock() = Stats::default();
+        *self.state.lock() = Some(state);
+        let obj = self.obj();
+        obj.set_packetized(true);
+        obj.set_needs_format(true);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *self.state.lock() = None;
+        Ok(())
+    }
+
+    fn set_format(&self, input: &VideoCodecState<'static, Readable>) -> Result<(), gst::LoggableError> {
+        {
+            let mut guard = self.state.lock();
+            let Some(state) = guard.as_mut() else {
+                return Err(gst::loggable_error!(CAT, "not started"));
+            };
+            if let Some(Err(reason)) = input
+                .caps()
+                .map(|caps| units::check_bundle(caps, &state.opened.model))
+            {
+                drop(guard);
+                gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+                return Err(gst::loggable_error!(CAT, "{reason}"));
+            }
+            state.input = Some(input.clone());
+            // The frame rate may have changed.
+            state.output = None;
+        }
+        self.parent_set_format(input)
+    }
+
+    fn flush(&self) -> bool {
+        if let Some(state) = self.state.lock().as_mut() {
+            state.reader.reset();
+            state.last = None;
+        }
+        true
+    }
+
+    fn handle_frame(&self, mut frame: VideoCodecFrame<'_>) -> Flow {
+        let obj = self.obj();
+        let (repeat, source) = match self.read(frame.input_buffer())? {
+            Unit::Frame { repeat, source } => (repeat, source),
+            Unit::Skip => {
+                obj.release_frame(frame);
+                return Ok(gst::FlowSuccess::Ok);
+            }
+            Unit::Waiting { ask } => {
+                if ask {
+                    self.request_key(&frame);
+                }
+                return self.discard(frame);
+            }
+            Unit::Damaged(reason) => {
+                self.stats.lock().damaged += 1;
+                gst::element_imp_warning!(
+                    self,
+                    gst::StreamError::Decode,
+                    ["Damaged unit: {reason}; going on at the next key frame"]
+                );
+                self.request_key(&frame);
+                return self.discard(frame);
+            }
+            Unit::Mismatch(reason) => {
+                gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+                return Err(gst::FlowError::Error);
+            }
+        };
+        self.stats.lock().frames += 1;
+        self.prepare_output(source)?;
+        if self.is_outside(&frame) {
+            obj.release_frame(frame);
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        if obj.max_decode_time(&frame) < 0 {
+            self.stats.lock().late += 1;
+            return obj.drop_frame(frame);
+        }
+        self.fill(&mut frame, repeat)?;
+        self.decorate(&mut frame);
+        obj.finish_frame(frame)
+    }
+}

@@ -1,0 +1,54 @@
+//! Where restored pictures go: the formats on offer and the writing into buffers.
+
+use cis_inference::geometry::Geometry;
+use cis_inference::restore::{Output, OutputFormat, Restorer};
+use gst_video::VideoFormat;
+use gst_video::prelude::*;
+
+/// Formats on offer; the first one is taken where downstream leaves a choice: 4-byte pixels are scaled fastest.
+pub const FORMATS: [VideoFormat; 3] = [VideoFormat::Rgbx, VideoFormat::Bgrx, VideoFormat::Rgb];
+
+/// Layout of a caps format; `None` when it is not on offer.
+pub fn layout(format: VideoFormat) -> Option<OutputFormat> {
+    Some(match format {
+        VideoFormat::Rgb => OutputFormat::Rgb,
+        VideoFormat::Rgbx => OutputFormat::Rgbx,
+        VideoFormat::Bgrx => OutputFormat::Bgrx,
+        _ => return None,
+    })
+}
+
+/// The first format that downstream accepts.
+pub fn choose(allowed: Option<&gst::Caps>) -> VideoFormat {
+    let accepts = |format: VideoFormat| {
+        let wanted = gst_video::VideoCapsBuilder::new().format(format).build();
+        allowed.is_none_or(|allowed| allowed.can_intersect(&wanted))
+    };
+    FORMATS
+        .into_iter()
+        .find(|format| accepts(*format))
+        .unwrap_or(FORMATS[0])
+}
+
+/// Runs the network and writes its picture into `buffer`.
+pub fn restore(
+    restorer: &mut Restorer,
+    latents: &[f32],
+    geometry: &Geometry,
+    info: &gst_video::VideoInfo,
+    buffer: &mut gst::BufferRef,
+) -> Result<(), gst::ErrorMessage> {
+    let fault = |what: &str| gst::error_msg!(gst::StreamError::Format, ["output buffer: {what}"]);
+    let format = layout(info.format()).ok_or_else(|| fault("format"))?;
+    let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, info)
+        .map_err(|_| fault("cannot be written"))?;
+    let stride = frame
+        .plane_stride()
+        .first()
+        .and_then(|stride| usize::try_from(*stride).ok());
+    let stride = stride.ok_or_else(|| fault("stride"))?;
+    let data = frame.plane_data_mut(0).map_err(|_| fault("no plane"))?;
+    restorer
+        .restore_into(latents, geometry, Output { format, data, stride })
+        .map_err(|error| crate::model::message(&error))
+}

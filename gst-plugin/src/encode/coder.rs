@@ -1,0 +1,153 @@
+//! From a frame to a unit: scaling, the skip decision, the network, the codec. No GStreamer.
+
+use std::time::Instant;
+
+use cis_codec::encode::{self, Config, Encoder, Input, Packet};
+use cis_codec::{Shape, Size};
+use cis_inference::front::Front;
+use cis_inference::geometry::Geometry;
+use cis_inference::picture::{Preparer, View};
+use cis_inference::restore::Picture;
+
+use super::difference::Difference;
+use super::stats::Timings;
+use crate::model::Opened;
+
+/// Why a frame was not coded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Inference(#[from] cis_inference::Error),
+    #[error(transparent)]
+    Encode(#[from] encode::Error),
+}
+
+/// What goes with one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    pub pts_ns: u64,
+    pub capture_utc_ns: u64,
+    pub force_key: bool,
+    /// See the property `skip-threshold`; 0: never.
+    pub skip_threshold: f64,
+    /// Whether the squeezed image is wanted too.
+    pub squeezed: bool,
+}
+
+/// One coded frame.
+pub struct Coded {
+    pub packet: Packet,
+    pub squeezed: Option<Picture>,
+    pub timings: Timings,
+}
+
+/// Everything that a running encoder holds.
+pub struct Coder {
+    opened: Opened,
+    preparer: Preparer,
+    front: Front,
+    encoder: Encoder,
+    geometry: Geometry,
+    difference: Difference,
+    key_interval: u32,
+    since_key: u32,
+}
+
+impl Coder {
+    /// Opens the network for frames of `source` pixels.
+    pub fn new(opened: Opened, config: Config, source: (u32, u32), input_size: u32) -> Result<Self, Error> {
+        let manifest = opened.model.bundle.manifest();
+        Ok(Self {
+            preparer: Preparer::new(manifest),
+            front: Front::new(&opened.runtime, &opened.model.bundle, &opened.options)?,
+            geometry: Geometry::new(source, input_size, manifest)?,
+            difference: Difference::default(),
+            key_interval: config.key_interval,
+            since_key: 0,
+            encoder: Encoder::new(config, opened.model.prior.clone())?,
+            opened,
+        })
+    }
+
+    /// Goes on with frames of another size; the next one becomes a key frame by itself.
+    pub fn resize(&mut self, source: (u32, u32), input_size: u32) -> Result<(), Error> {
+        self.geometry = Geometry::new(source, input_size, self.opened.model.bundle.manifest())?;
+        self.difference.clear();
+        Ok(())
+    }
+
+    /// What is coded with.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Changes the codec's settings from the next frame on.
+    pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
+        self.key_interval = config.key_interval;
+        Ok(self.encoder.set_config(config)?)
+    }
+
+    /// Codes one frame.
+    pub fn code(&mut self, view: &View<'_>, request: &Request) -> Result<Coded, Error> {
+        let mut timings = Timings::default();
+        let width = self.geometry.x.0 as usize;
+        let started = Instant::now();
+        let x = self.preparer.prepare(view, &self.geometry)?;
+        let key_due = self.key_interval != 0 && self.since_key >= self.key_interval;
+        let may_skip = request.skip_threshold > 0.0 && !request.force_key && !request.squeezed && !key_due;
+        let skip = may_skip && self.difference.from_reference(x, width) <= request.skip_threshold;
+        timings.prepare = started.elapsed();
+        let mut squeezed = None;
+        let packet = if skip {
+            let started = Instant::now();
+            let packet = self
+                .encoder
+                .encode_repeat(request.pts_ns, request.capture_utc_ns)?;
+            timings.code = started.elapsed();
+            packet
+        } else {
+            let started = Instant::now();
+            let latents = if request.squeezed {
+                let (latents, picture) = self.front.run_with_squeezed(x, &self.geometry)?;
+                squeezed = Some(picture);
+                latents
+            } else {
+                self.front.run(x, &self.geometry)?
+            };
+            timings.front = started.elapsed();
+            let started = Instant::now();
+            let packet = self.encoder.encode(&Input {
+                latents,
+                shape: Shape {
+                    channels: self.opened.model.bundle.manifest().latents.channels,
+                    width: self.geometry.latents.0,
+                    height: self.geometry.latents.1,
+                },
+                source: Size {
+                    width: self.geometry.source.0,
+                    height: self.geometry.source.1,
+                },
+                pts_ns: request.pts_ns,
+                capture_utc_ns: request.capture_utc_ns,
+                force_key: request.force_key,
+            })?;
+            timings.code = started.elapsed();
+            if request.skip_threshold > 0.0 {
+                self.difference.remember(x, width);
+            } else {
+                self.difference.clear();
+            }
+            packet
+        };
+        self.since_key = if packet.header.key {
+            1
+        } else {
+            self.since_key.saturating_add(1)
+        };
+        Ok(Coded {
+            packet,
+            squeezed,
+            timings,
+        })
+    }
+}

@@ -1,0 +1,362 @@
+//! `cisencode`, the GObject: a `GstVideoEncoder` around the coder.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::coder::{Coded, Coder, Request};
+use super::settings::Settings;
+use super::stats::{Sent, Stats};
+use super::{capture, squeezed, view};
+use crate::caps::{self, StreamCaps};
+use crate::model;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("cisencode", gst::DebugColorFlags::empty(), Some("encoder of cis"))
+});
+
+/// What there is only while the element runs.
+#[derive(Default)]
+struct State {
+    opened: Option<model::Opened>,
+    coder: Option<Coder>,
+    input: Option<gst_video::VideoInfo>,
+    force_key: bool,
+    /// Frames coded since the squeezed image was last written.
+    since_squeezed: Option<u32>,
+    last_pts_ns: u64,
+}
+
+#[derive(Default)]
+pub struct CisEncode {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    /// Apart from the state, which is locked while a frame is coded.
+    stats: Mutex<Stats>,
+}
+
+impl CisEncode {
+    fn drop_late(&self, frame: gst_video::VideoCodecFrame<'_>) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let obj = self.obj();
+        let key = frame
+            .flags()
+            .contains(gst_video::VideoCodecFrameFlags::FORCE_KEYFRAME);
+        self.state.lock().force_key |= key;
+        let (processed, dropped) = self.stats.lock().dropped();
+        gst::debug!(
+            CAT,
+            imp = self,
+            "frame {:?} is too late, dropped {dropped}",
+            frame.pts()
+        );
+        let segment = obj.input_segment();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        let message = gst::message::Qos::builder(true)
+            .src(&*obj)
+            .running_time(segment.and_then(|segment| segment.to_running_time(frame.pts())))
+            .stream_time(segment.and_then(|segment| segment.to_stream_time(frame.pts())))
+            .timestamp(frame.pts())
+            .duration(frame.duration())
+            .stats(
+                gst::format::Buffers::from_u64(processed),
+                gst::format::Buffers::from_u64(dropped),
+            )
+            .build();
+        // The bus may be gone while the pipeline shuts down.
+        let _ = obj.post_message(message);
+        obj.finish_frame(frame)
+    }
+
+    /// Codes the frame; `None` when there is something wrong with this frame alone.
+    fn code(
+        &self,
+        frame: &gst_video::VideoCodecFrame<'_>,
+        settings: &Settings,
+    ) -> Result<Option<Coded>, gst::FlowError> {
+        let obj = self.obj();
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let (Some(coder), Some(info)) = (&mut state.coder, &state.input) else {
+            return Err(gst::FlowError::NotNegotiated);
+        };
+        if let Err(error) = coder.set_config(settings.codec_config(&coder.opened().model)) {
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ["{error}"]);
+            return Err(gst::FlowError::Error);
+        }
+        let Some(buffer) = frame.input_buffer() else {
+            return Ok(None);
+        };
+        let running_time = obj
+            .input_segment()
+            .downcast_ref::<gst::ClockTime>()
+            .and_then(|segment| segment.to_running_time(frame.pts()));
+        // A camera without time stamps still moves on.
+        let pts_ns = frame
+            .pts()
+            .map_or(state.last_pts_ns.saturating_add(1), gst::ClockTime::nseconds);
+        state.last_pts_ns = pts_ns;
+        let asked = frame
+            .flags()
+            .contains(gst_video::VideoCodecFrameFlags::FORCE_KEYFRAME);
+        let request = Request {
+            pts_ns,
+            capture_utc_ns: capture::utc_ns(obj.upcast_ref(), buffer, running_time),
+            force_key: asked || state.force_key,
+            skip_threshold: settings.skip_threshold,
+            squeezed: settings.squeezed_location.is_some()
+                && state
+                    .since_squeezed
+                    .is_none_or(|since| since >= settings.squeezed_interval),
+        };
+        let coded = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info)
+            .ok()
+            .and_then(|mapped| view::with_view(&mapped, |view| coder.code(view, &request)));
+        let Some(coded) = coded else {
+            let (size, needed) = (buffer.size(), info.size());
+            self.failed(&format!("a buffer of {size} bytes is no frame of {needed}"));
+            return Ok(None);
+        };
+        match coded {
+            Ok(coded) => {
+                state.force_key = false;
+                let since = state.since_squeezed.map_or(1, |since| since.saturating_add(1));
+                state.since_squeezed = if coded.squeezed.is_some() {
+                    Some(1)
+                } else {
+                    Some(since)
+                };
+                if settings.squeezed_location.is_none() {
+                    state.since_squeezed = None;
+                }
+                Ok(Some(coded))
+            }
+            Err(error) => {
+                // A frame that was to be a key frame must not be followed by others that build on one.
+                state.force_key |= request.force_key;
+                self.failed(&error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// A warning for the first frame and then for every hundredth: the counter has them all.
+    fn failed(&self, reason: &str) {
+        let failed = self.stats.lock().failed();
+        gst::warning!(CAT, imp = self, "frame not coded ({failed} so far): {reason}");
+        if failed % 100 == 1 {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Encode,
+                ["Frame not coded ({failed} so far): {reason}"]
+            );
+        }
+    }
+
+    fn write_squeezed(&self, settings: &Settings, picture: &cis_inference::restore::Picture) {
+        let Some(location) = &settings.squeezed_location else {
+            return;
+        };
+        if let Err(error) = squeezed::write_png(Path::new(location), picture) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                ["Squeezed image not written to {location}: {error}"]
+            );
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for CisEncode {
+    const NAME: &'static str = "GstCisEncode";
+    type Type = super::CisEncode;
+    type ParentType = gst_video::VideoEncoder;
+    type Interfaces = (gst::Preset,);
+}
+
+impl ObjectImpl for CisEncode {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut properties = Settings::properties();
+            properties.push(
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("frames, keys, skipped, dropped (QoS), failed, bytes, mean-kbps, and {encode,prepare,front,code}-ms-{last,mean}")
+                    .read_only()
+                    .build(),
+            );
+            properties
+        });
+        PROPERTIES.as_ref()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.settings.lock().set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let value = self.settings.lock().get(pspec.name());
+        value.unwrap_or_else(|| self.stats.lock().to_structure().to_value())
+    }
+}
+
+impl GstObjectImpl for CisEncode {}
+
+impl PresetImpl for CisEncode {}
+
+impl ElementImpl for CisEncode {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "cis encoder",
+                "Codec/Encoder/Video",
+                "Squeezes frames and codes the features that a detector needs",
+                "The cis developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let side =
+                cis_inference::geometry::MIN_SOURCE as i32..=cis_inference::geometry::MAX_SOURCE as i32;
+            let raw = gst_video::VideoCapsBuilder::new()
+                .format_list(view::FORMATS)
+                .width_range(side.clone())
+                .height_range(side)
+                .build();
+            caps::pad_templates(&raw, &caps::frame_template())
+        });
+        TEMPLATES.as_ref()
+    }
+}
+
+impl VideoEncoderImpl for CisEncode {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let opened = self.settings.lock().model.open()?;
+        gst::info!(
+            CAT,
+            imp = self,
+            "bundle {} from {}",
+            opened.model.id,
+            opened.model.bundle.origin()
+        );
+        *self.stats.lock() = Stats::default();
+        *self.state.lock() = State {
+            opened: Some(opened),
+            ..State::default()
+        };
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *self.state.lock() = State::default();
+        Ok(())
+    }
+
+    fn set_format(
+        &self,
+        input: &gst_video::VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<(), gst::LoggableError> {
+        let info = input.info().clone();
+        let settings = self.settings.lock().clone();
+        let stream = {
+            let mut state = self.state.lock();
+            let Some(opened) = state.opened.clone() else {
+                return Err(gst::loggable_error!(CAT, "not started"));
+            };
+            let source = (info.width(), info.height());
+            let size = settings.input_size(&opened.model);
+            let result = match &mut state.coder {
+                Some(coder) => coder.resize(source, size),
+                None => Coder::new(opened.clone(), settings.codec_config(&opened.model), source, size)
+                    .map(|coder| state.coder = Some(coder)),
+            };
+            if let Err(error) = result {
+                let message = match &error {
+                    super::coder::Error::Inference(error) => model::message(error),
+                    super::coder::Error::Encode(error) => {
+                        gst::error_msg!(gst::ResourceError::Settings, ["{error}"])
+                    }
+                };
+                drop(state);
+                self.post_error_message(message);
+                return Err(gst::loggable_error!(CAT, "{error}"));
+            }
+            state.input = Some(info.clone());
+            StreamCaps {
+                bundle: opened.model.id.to_string(),
+                width: info.width(),
+                height: info.height(),
+                framerate: Some(info.fps()),
+            }
+        };
+        let obj = self.obj();
+        let output = obj
+            .set_output_state(stream.to_caps(), Some(input))
+            .map_err(|_| gst::loggable_error!(CAT, "output caps refused"))?;
+        obj.negotiate(output)
+            .map_err(|_| gst::loggable_error!(CAT, "negotiation failed"))?;
+        // Each frame is out before the next one comes in: it takes a frame's time at most.
+        let latency = caps::frame_time(info.fps()).unwrap_or(gst::ClockTime::ZERO);
+        obj.set_latency(latency, latency);
+        self.parent_set_format(input)
+    }
+
+    fn handle_frame(
+        &self,
+        mut frame: gst_video::VideoCodecFrame<'_>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let obj = self.obj();
+        if obj.is_qos_enabled() && obj.max_encode_time(&frame) < 0 {
+            return self.drop_late(frame);
+        }
+        let settings = self.settings.lock().clone();
+        let Some(coded) = self.code(&frame, &settings)? else {
+            return obj.finish_frame(frame);
+        };
+        if let Some(picture) = &coded.squeezed {
+            self.write_squeezed(&settings, picture);
+        }
+        let header = &coded.packet.header;
+        self.stats.lock().sent(&Sent {
+            bytes: header.unit_len,
+            key: header.key,
+            skipped: header.repeat,
+            pts_ns: header.pts_ns,
+            duration_ns: frame.duration().map_or(0, gst::ClockTime::nseconds),
+            timings: coded.timings,
+        });
+        gst::trace!(
+            CAT,
+            imp = self,
+            "frame {} of {} bytes, key {}, qindex {}",
+            header.number,
+            header.unit_len,
+            header.key,
+            header.qindex
+        );
+        if header.key {
+            frame.set_flags(gst_video::VideoCodecFrameFlags::SYNC_POINT);
+        }
+        frame.set_output_buffer(gst::Buffer::from_slice(coded.packet.data));
+        obj.finish_frame(frame)
+    }
+
+    fn flush(&self) -> bool {
+        self.state.lock().force_key = true;
+        true
+    }
+
+    fn propose_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        self.parent_propose_allocation(query)
+    }
+}

@@ -1,0 +1,107 @@
+//! Counters of `cisencode` and the structure that shows them.
+
+use std::time::Duration;
+
+/// Where the time of one frame went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Colour conversion and scaling.
+    pub prepare: Duration,
+    /// The network.
+    pub front: Duration,
+    /// Quantiser and entropy coder.
+    pub code: Duration,
+}
+
+impl Timings {
+    fn total(&self) -> Duration {
+        self.prepare + self.front + self.code
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.prepare += other.prepare;
+        self.front += other.front;
+        self.code += other.code;
+    }
+}
+
+/// Counts since the element was started.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    frames: u64,
+    keys: u64,
+    skipped: u64,
+    dropped: u64,
+    failed: u64,
+    bytes: u64,
+    first_pts_ns: Option<u64>,
+    end_ns: u64,
+    last: Timings,
+    sum: Timings,
+}
+
+/// What there is to say about one frame that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    pub bytes: usize,
+    pub key: bool,
+    pub skipped: bool,
+    pub pts_ns: u64,
+    pub duration_ns: u64,
+    pub timings: Timings,
+}
+
+impl Stats {
+    pub fn sent(&mut self, sent: &Sent) {
+        self.frames += 1;
+        self.keys += u64::from(sent.key);
+        self.skipped += u64::from(sent.skipped);
+        self.bytes += sent.bytes as u64;
+        let first = *self.first_pts_ns.get_or_insert(sent.pts_ns);
+        self.first_pts_ns = Some(first.min(sent.pts_ns));
+        self.end_ns = self.end_ns.max(sent.pts_ns.saturating_add(sent.duration_ns));
+        self.last = sent.timings;
+        self.sum.add(&sent.timings);
+    }
+
+    /// A frame was too late to be coded. Returns (frames processed, frames dropped) for the QoS message.
+    pub fn dropped(&mut self) -> (u64, u64) {
+        self.dropped += 1;
+        (self.frames, self.dropped)
+    }
+
+    /// A frame could not be coded. Returns how many there were.
+    pub fn failed(&mut self) -> u64 {
+        self.failed += 1;
+        self.failed
+    }
+
+    fn mean_kbps(&self) -> f64 {
+        match self.first_pts_ns {
+            Some(first) if self.end_ns > first => self.bytes as f64 * 8e6 / (self.end_ns - first) as f64,
+            _ => 0.0,
+        }
+    }
+
+    pub fn to_structure(&self) -> gst::Structure {
+        let last = |duration: Duration| duration.as_secs_f64() * 1e3;
+        let mean = |sum: Duration| last(sum) / self.frames.max(1) as f64;
+        gst::Structure::builder("stats")
+            .field("frames", self.frames)
+            .field("keys", self.keys)
+            .field("skipped", self.skipped)
+            .field("dropped", self.dropped)
+            .field("failed", self.failed)
+            .field("bytes", self.bytes)
+            .field("mean-kbps", self.mean_kbps())
+            .field("encode-ms-last", last(self.last.total()))
+            .field("encode-ms-mean", mean(self.sum.total()))
+            .field("prepare-ms-last", last(self.last.prepare))
+            .field("prepare-ms-mean", mean(self.sum.prepare))
+            .field("front-ms-last", last(self.last.front))
+            .field("front-ms-mean", mean(self.sum.front))
+            .field("code-ms-last", last(self.last.code))
+            .field("code-ms-mean", mean(self.sum.code))
+            .build()
+    }
+}

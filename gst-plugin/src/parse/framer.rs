@@ -1,0 +1,121 @@
+//! Cutting a byte stream into units: follows unit after unit, finds the next key frame after damage, and says what it
+//! had to throw away. Knows nothing of GStreamer.
+
+use cis_codec::Limits;
+use cis_codec::frame::{self, Header, HeaderReader, PeekError};
+
+/// What to do with the bytes at hand.
+#[derive(Debug)]
+pub enum Step {
+    /// The first `unit_len` bytes are a good unit.
+    Unit(Box<Header>),
+    /// Come back with at least this many bytes.
+    Need(usize),
+    /// The first bytes are of no use.
+    Skip {
+        /// How many, never 0.
+        bytes: usize,
+        /// Why, once per incident.
+        damage: Option<String>,
+    },
+    /// The stream is one of cis, but not for this version; nothing of it can be read.
+    Unsupported(PeekError),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    /// The next byte starts a unit.
+    Held,
+    /// Bytes are thrown away up to the next key frame.
+    Lost,
+}
+
+/// The parser's state.
+#[derive(Debug)]
+pub struct Framer {
+    limits: Limits,
+    headers: HeaderReader,
+    sync: Sync,
+    seen_unit: bool,
+}
+
+impl Framer {
+    /// Expects the start of a stream.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            headers: HeaderReader::new(limits),
+            sync: Sync::Held,
+            seen_unit: false,
+        }
+    }
+
+    /// Goes on elsewhere in the same stream, at a unit (`aligned`) or anywhere.
+    pub fn jump(&mut self, aligned: bool) {
+        self.headers.reset();
+        self.sync = if aligned { Sync::Held } else { Sync::Lost };
+    }
+
+    /// Looks at `data`; `end` says that nothing follows it.
+    pub fn next(&mut self, data: &[u8], end: bool) -> Step {
+        if data.is_empty() {
+            return Step::Need(1);
+        }
+        if self.sync == Sync::Lost {
+            match frame::find_sync(data) {
+                Some(0) => {}
+                found => {
+                    return Step::Skip {
+                        bytes: found.unwrap_or(data.len()),
+                        damage: None,
+                    };
+                }
+            }
+        }
+        let peek = match frame::peek(data, &self.limits) {
+            Ok(peek) => peek,
+            Err(PeekError::NeedMore { .. }) if end => return self.lose(data, truncated(data.len())),
+            Err(PeekError::NeedMore { at_least }) => return Step::Need(at_least.max(data.len() + 1)),
+            // A key frame of another version carries the magic bytes in the same place.
+            Err(error @ PeekError::UnsupportedVersion { .. })
+                if !self.seen_unit && frame::find_sync(data) == Some(0) && data.len() > 4 =>
+            {
+                return Step::Unsupported(error);
+            }
+            Err(error) => return self.lose(data, error.to_string()),
+        };
+        let Some(unit) = data.get(..peek.unit_len) else {
+            if end {
+                return self.lose(data, truncated(data.len()));
+            }
+            return Step::Need(peek.unit_len);
+        };
+        match self.headers.read(unit) {
+            Ok(header) => {
+                self.sync = Sync::Held;
+                self.seen_unit = true;
+                Step::Unit(Box::new(header))
+            }
+            // A stream that was joined in the middle of a group, or frames for somebody else: nothing is damaged.
+            Err(frame::Error::NoKeyFrame | frame::Error::UnsupportedLayer { .. }) => Step::Skip {
+                bytes: peek.unit_len,
+                damage: None,
+            },
+            Err(error) => self.lose(data, error.to_string()),
+        }
+    }
+
+    /// Throws away up to the next possible key frame; the length that damaged bytes claim is not to be trusted.
+    fn lose(&mut self, data: &[u8], reason: String) -> Step {
+        self.headers.reset();
+        let rest = data.get(1..).unwrap_or_default();
+        let bytes = 1 + frame::find_sync(rest).unwrap_or(rest.len());
+        let damage = (self.sync == Sync::Held).then_some(reason);
+        self.sync = Sync::Lost;
+        Step::Skip { bytes, damage }
+    }
+}
+
+fn truncated(bytes: usize) -> String {
+    format!("the stream ends inside a unit, after {bytes} bytes of it")
+}

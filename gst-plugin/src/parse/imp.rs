@@ -1,0 +1,439 @@
+//! `cisparse`, the GObject: a `GstBaseParse` around the framer, with seeking to key frames.
+
+use std::sync::LazyLock;
+
+use cis_codec::Limits;
+use cis_codec::frame::Header;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::framer::{Framer, Step};
+use super::locate::{Locator, ReadAt, Snap};
+use crate::caps::{self, StreamCaps};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "cisparse",
+        gst::DebugColorFlags::empty(),
+        Some("parser of cis streams"),
+    )
+});
+
+/// Bytes to look at when a unit is expected: no unit is shorter.
+const MIN_UNIT: u32 = 2;
+/// Bytes to look at while searching for a key frame.
+const SEARCH_WINDOW: u32 = 4096;
+/// A stream without a single unit in this many bytes is given up: it is something else.
+const GIVE_UP: u64 = 1 << 20;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Stats {
+    units: u64,
+    keys: u64,
+    damages: u64,
+    skipped_bytes: u64,
+}
+
+struct State {
+    framer: Framer,
+    /// Presentation time that is 0 on the pipeline's time line: that of the first key frame.
+    origin: Option<u64>,
+    caps: Option<StreamCaps>,
+    /// Offset of the byte after the last one consumed.
+    expected: Option<u64>,
+    framerate: Option<gst::Fraction>,
+    duration: Option<gst::ClockTime>,
+    probed: bool,
+    /// Where the pending seek found its key frame: time on the pipeline's time line and byte offset.
+    target: Option<(gst::ClockTime, u64)>,
+    stats: Stats,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            framer: Framer::new(Limits::default()),
+            origin: None,
+            caps: None,
+            expected: None,
+            framerate: None,
+            duration: None,
+            probed: false,
+            target: None,
+            stats: Stats::default(),
+        }
+    }
+}
+
+/// Reads through the sink pad, which is in pull mode.
+struct Upstream {
+    pad: gst::Pad,
+    size: u64,
+}
+
+impl Upstream {
+    fn new(pad: &gst::Pad) -> Option<Self> {
+        if pad.mode() != gst::PadMode::Pull {
+            return None;
+        }
+        let size = pad.peer_query_duration::<gst::format::Bytes>()?;
+        Some(Self {
+            pad: pad.clone(),
+            size: u64::from(size),
+        })
+    }
+}
+
+impl ReadAt for Upstream {
+    fn read_at(&mut self, offset: u64, len: usize) -> Vec<u8> {
+        let len = self.size.saturating_sub(offset).min(len as u64) as u32;
+        if len == 0 {
+            return Vec::new();
+        }
+        let Ok(buffer) = self.pad.pull_range(offset, len) else {
+            return Vec::new();
+        };
+        buffer.map_readable().map(|map| map.to_vec()).unwrap_or_default()
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+#[derive(Default)]
+pub struct CisParse {
+    state: Mutex<State>,
+}
+
+impl CisParse {
+    fn locator(&self) -> Option<Locator<Upstream>> {
+        Some(Locator::new(
+            Upstream::new(self.obj().sink_pad())?,
+            Limits::default(),
+        ))
+    }
+
+    /// Learns origin, frame rate and duration of a file once, before its first frame.
+    fn probe(&self) {
+        if std::mem::replace(&mut self.state.lock().probed, true) {
+            return;
+        }
+        let Some(mut locator) = self.locator() else { return };
+        let Some(origin) = locator.first_pts() else { return };
+        let frame = locator.frame_duration();
+        let duration = locator.last().map(|(last, distance)| {
+            gst::ClockTime::from_nseconds(
+                last.saturating_sub(origin)
+                    .saturating_add(frame.unwrap_or(distance)),
+            )
+        });
+        let mut state = self.state.lock();
+        state.origin = Some(origin);
+        state.framerate = frame.and_then(|ns| gst_video::guess_framerate(gst::ClockTime::from_nseconds(ns)));
+        state.duration = duration;
+        drop(state);
+        if let Some(duration) = duration {
+            self.obj().set_duration(duration, 0);
+        }
+    }
+
+    fn framer_step(&self, offset: u64, data: &[u8], end: bool) -> Step {
+        let mut state = self.state.lock();
+        if state.expected.is_some_and(|expected| expected != offset) {
+            // A seek; only those that the locator answered end at a unit for sure.
+            let aligned = state.target.take().is_some_and(|(_, target)| target == offset);
+            gst::debug!(CAT, imp = self, "going on at byte {offset}, aligned: {aligned}");
+            state.framer.jump(aligned);
+        }
+        state.expected = Some(offset);
+        let step = state.framer.next(data, end);
+        let stats = &mut state.stats;
+        match &step {
+            Step::Unit(header) => {
+                stats.units += 1;
+                stats.keys += u64::from(header.key);
+            }
+            Step::Skip { bytes, damage } => {
+                stats.skipped_bytes += *bytes as u64;
+                stats.damages += u64::from(damage.is_some());
+            }
+            Step::Need(_) | Step::Unsupported(_) => {}
+        }
+        match &step {
+            Step::Unit(header) => state.expected = Some(offset + header.unit_len as u64),
+            Step::Skip { bytes, .. } => state.expected = Some(offset + *bytes as u64),
+            Step::Need(_) | Step::Unsupported(_) => {}
+        }
+        step
+    }
+
+    fn finish(
+        &self,
+        mut frame: gst_base::BaseParseFrame,
+        header: &Header,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let obj = self.obj();
+        let upstream = obj.sink_pad().current_caps().and_then(|caps| {
+            caps.structure(0)
+                .and_then(|s| s.get::<gst::Fraction>("framerate").ok())
+        });
+        let timed =
+            obj.segment().format() == gst::Format::Time && obj.sink_pad().mode() == gst::PadMode::Push;
+        let (origin, framerate, new_caps) = {
+            let mut state = self.state.lock();
+            let origin = *state.origin.get_or_insert(header.pts_ns);
+            let framerate = upstream.or(state.framerate);
+            let found = StreamCaps {
+                bundle: header.bundle.to_string(),
+                width: header.source.width,
+                height: header.source.height,
+                framerate,
+            };
+            let changed = header.key && state.caps.as_ref() != Some(&found);
+            if changed {
+                state.caps = Some(found.clone());
+            }
+            (origin, framerate, changed.then_some(found))
+        };
+        if let Some(new_caps) = new_caps {
+            let new_caps = new_caps.to_caps();
+            gst::info!(CAT, imp = self, "caps {new_caps}");
+            if !obj.src_pad().push_event(gst::event::Caps::new(&new_caps)) {
+                gst::warning!(CAT, imp = self, "caps {new_caps} were refused downstream");
+            }
+        }
+        if let Some(buffer) = frame.buffer_mut() {
+            if !timed || buffer.pts().is_none() {
+                buffer.set_pts(gst::ClockTime::from_nseconds(
+                    header.pts_ns.saturating_sub(origin),
+                ));
+                buffer.set_dts(buffer.pts());
+                buffer.set_duration(framerate.and_then(caps::frame_time));
+            }
+            if header.key {
+                buffer.unset_flags(gst::BufferFlags::DELTA_UNIT);
+            } else {
+                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+        }
+        obj.set_min_frame_size(MIN_UNIT);
+        let size = u32::try_from(header.unit_len).map_err(|_| gst::FlowError::Error)?;
+        obj.finish_frame(frame, size)
+    }
+
+    fn skip(&self, bytes: usize, damage: Option<String>, offset: u64) -> Result<u32, gst::FlowError> {
+        let obj = self.obj();
+        if let Some(reason) = damage {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                ["Damaged cis stream at byte {offset}: {reason}; going on at the next key frame"]
+            );
+        }
+        let stats = self.state.lock().stats;
+        if stats.units == 0 && stats.skipped_bytes > GIVE_UP {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                [
+                    "Not a cis stream: no key frame in its first {} bytes",
+                    stats.skipped_bytes
+                ]
+            );
+            return Err(gst::FlowError::Error);
+        }
+        // In push mode everything at hand is shown anyway, and waiting for more would only add latency.
+        let pull = obj.sink_pad().mode() == gst::PadMode::Pull;
+        obj.set_min_frame_size(if pull { SEARCH_WINDOW } else { MIN_UNIT });
+        u32::try_from(bytes).map_err(|_| gst::FlowError::Error)
+    }
+
+    /// Answers a seek by time in a file: finds the key frame first, then lets the base class go there.
+    fn seek(&self, event: &gst::event::Seek) -> Option<gst::Event> {
+        let (rate, mut flags, start_type, start, stop_type, stop) = event.get();
+        let gst::GenericFormattedValue::Time(Some(mut start)) = start else {
+            return None;
+        };
+        if rate <= 0.0 || start_type != gst::SeekType::Set {
+            return None;
+        }
+        let mut locator = self.locator()?;
+        let origin = match self.state.lock().origin {
+            Some(origin) => origin,
+            None => locator.first_pts()?,
+        };
+        let key_unit = flags.contains(gst::SeekFlags::KEY_UNIT);
+        let nearest = flags.contains(gst::SeekFlags::SNAP_NEAREST);
+        let snap = match (key_unit, flags.contains(gst::SeekFlags::SNAP_AFTER)) {
+            (true, _) if nearest => Snap::Nearest,
+            (true, true) => Snap::After,
+            _ => Snap::Before,
+        };
+        let key = locator.locate(start.nseconds().saturating_add(origin), snap)?;
+        let time = gst::ClockTime::from_nseconds(key.pts_ns.saturating_sub(origin));
+        if key_unit {
+            start = time;
+        }
+        gst::debug!(
+            CAT,
+            imp = self,
+            "seek to {start}: key frame of {time} at byte {}",
+            key.offset
+        );
+        self.state.lock().target = Some((start, key.offset));
+        // The base class would look an accurate position up in an index of its own; the place is known already.
+        flags.remove(gst::SeekFlags::ACCURATE);
+        let stop = match stop {
+            gst::GenericFormattedValue::Time(stop) => stop,
+            _ => None,
+        };
+        let seek = gst::event::Seek::builder(rate, flags, start_type, start, stop_type, stop);
+        Some(seek.seqnum(event.seqnum()).build())
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for CisParse {
+    const NAME: &'static str = "GstCisParse";
+    type Type = super::CisParse;
+    type ParentType = gst_base::BaseParse;
+}
+
+impl ObjectImpl for CisParse {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            vec![
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("units, keys, damages (places where units were lost) and skipped-bytes so far")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        PROPERTIES.as_ref()
+    }
+
+    fn property(&self, _id: usize, _pspec: &glib::ParamSpec) -> glib::Value {
+        let stats = self.state.lock().stats;
+        gst::Structure::builder("stats")
+            .field("units", stats.units)
+            .field("keys", stats.keys)
+            .field("damages", stats.damages)
+            .field("skipped-bytes", stats.skipped_bytes)
+            .build()
+            .to_value()
+    }
+}
+
+impl GstObjectImpl for CisParse {}
+
+impl ElementImpl for CisParse {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "cis parser",
+                "Codec/Parser/Video",
+                "Cuts a cis byte stream or file into frames",
+                "The cis developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| caps::pad_templates(&caps::any_template(), &caps::frame_template()));
+        TEMPLATES.as_ref()
+    }
+}
+
+impl BaseParseImpl for CisParse {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *self.state.lock() = State::default();
+        let obj = self.obj();
+        obj.set_min_frame_size(MIN_UNIT);
+        obj.set_has_timing_info(true);
+        obj.set_infer_ts(false);
+        obj.set_pts_interpolation(false);
+        Ok(())
+    }
+
+    fn handle_frame(
+        &self,
+        frame: gst_base::BaseParseFrame,
+    ) -> Result<(gst::FlowSuccess, u32), gst::FlowError> {
+        self.probe();
+        let obj = self.obj();
+        let offset = frame.offset();
+        let step = {
+            let Some(Ok(map)) = frame.buffer().map(|buffer| buffer.map_readable()) else {
+                return Err(gst::FlowError::Error);
+            };
+            self.framer_step(offset, &map, obj.is_draining())
+        };
+        match step {
+            Step::Unit(header) => self.finish(frame, &header).map(|flow| (flow, 0)),
+            Step::Need(bytes) => {
+                obj.set_min_frame_size(u32::try_from(bytes).map_err(|_| gst::FlowError::Error)?);
+                Ok((gst::FlowSuccess::Ok, 0))
+            }
+            Step::Skip { bytes, damage } => Ok((gst::FlowSuccess::Ok, self.skip(bytes, damage, offset)?)),
+            Step::Unsupported(error) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::WrongType,
+                    ["Cannot read this cis stream: {error}"]
+                );
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn pre_push_frame(
+        &self,
+        _frame: &mut gst_base::BaseParseFrame,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // Without the clip flag frames between a key frame and the start of the segment go out: decoders need them.
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn convert(
+        &self,
+        src_val: impl gst::format::FormattedValue,
+        dest_format: gst::Format,
+    ) -> Option<gst::GenericFormattedValue> {
+        // The base class asks for the place of the seek that `seek()` has just answered.
+        if let gst::GenericFormattedValue::Time(Some(time)) = src_val.into()
+            && dest_format == gst::Format::Bytes
+            && let Some((_, offset)) = self.state.lock().target.filter(|(target, _)| *target == time)
+        {
+            return Some(gst::format::Bytes::from_u64(offset).into());
+        }
+        self.parent_convert(src_val, dest_format)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        let event = match event.view() {
+            gst::EventView::Seek(seek) => self.seek(seek).unwrap_or(event),
+            _ => event,
+        };
+        self.parent_src_event(event)
+    }
+
+    fn src_query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Seeking(seeking) = query.view_mut()
+            && seeking.format() == gst::Format::Time
+            && self.obj().sink_pad().mode() == gst::PadMode::Pull
+        {
+            let end = self.state.lock().duration;
+            seeking.set(true, gst::ClockTime::ZERO, end);
+            return true;
+        }
+        self.parent_src_query(query)
+    }
+}
