@@ -42,6 +42,21 @@ impl FrameCoder {
         self.field.start(shape);
     }
 
+    /// Begins a group without touching what has been learned.
+    pub fn start_group(&mut self, shape: Shape) {
+        self.field.start(shape);
+    }
+
+    /// Shape of the group.
+    pub fn shape(&self) -> Shape {
+        self.field.shape
+    }
+
+    /// What has been learned.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
     /// Changes the scale of the reference.
     pub fn rescale(&mut self, rescale: Rescale) {
         self.field.rescale(rescale);

@@ -154,3 +154,7 @@ impl Model {
         bit
     }
 }
+
+mod pack;
+
+pub use pack::{PackError, unpack};

@@ -29,11 +29,6 @@ impl Writer {
         Self { low: 0, high: u32::MAX, bytes }
     }
 
-    /// Bytes written so far.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Ends the code with as few bytes as tell it apart: the reader takes zeros for what lies beyond the end.
     pub fn finish(mut self) -> Vec<u8> {
         for kept in 0..=4u32 {

@@ -6,9 +6,10 @@ mod crc;
 mod header;
 mod peek;
 mod reader;
-mod varint;
+pub(crate) mod varint;
 mod writer;
 
+pub(crate) use crc::crc32c;
 pub use header::{Error, Header, VERSION};
 pub use peek::{MAX_HEADER, Peek, PeekError, find_sync, peek, set_late};
 pub use reader::HeaderReader;

@@ -1,0 +1,36 @@
+//! `cis-latents`: codes, decodes and learns from dumped latents, without GStreamer or networks.
+
+mod code;
+mod dump;
+mod golden;
+mod prior;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Codes, decodes and learns from dumped latents", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Learn the initial state of the entropy coder
+    Prior(prior::Arguments),
+    /// Code float latents and report sizes as JSON
+    Encode(code::EncodeArguments),
+    /// Decode a .cis file into integers and report its frames as JSON
+    Decode(code::DecodeArguments),
+    /// Write the golden vectors of the codec
+    Golden(golden::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Prior(arguments) => prior::run(&arguments),
+        Command::Encode(arguments) => code::encode(&arguments),
+        Command::Decode(arguments) => code::decode(&arguments),
+        Command::Golden(arguments) => golden::run(&arguments),
+    }
+}

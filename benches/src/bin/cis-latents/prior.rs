@@ -1,0 +1,89 @@
+//! `prior`: learns `prior.bin` from dumped float latents. The same dumps give the same bytes.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result};
+use cis_codec::{Encoder, Latents, Prior, Size, encode, prior::Trainer};
+
+use crate::dump::Dump;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Quantiser indices that get a model of their own
+    #[arg(long, value_delimiter = ',', default_value = "26,32,38,44,50")]
+    qindices: Vec<u8>,
+    /// Frames from one key frame to the next: the lower, the more is learned about key frames
+    #[arg(long, default_value_t = 20)]
+    key_interval: u32,
+    /// Times that all clips are gone through
+    #[arg(long, default_value_t = 2)]
+    passes: u32,
+    /// Decisions that a context is trusted for at most
+    #[arg(long, default_value_t = 32)]
+    confidence: u16,
+    #[arg(long, default_value_t = 0.25)]
+    sticky: f32,
+    #[arg(long, default_value_t = 0.0)]
+    lambda: f32,
+    /// Where the prior goes
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Dumped float latents
+    #[arg(required = true)]
+    inputs: Vec<PathBuf>,
+}
+
+/// Frames of all clips that are learned in a row before the next clip has its turn.
+const CHUNK: usize = 60;
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let dumps = arguments.inputs.iter().map(|path| Dump::read(path)).collect::<Result<Vec<_>>>()?;
+    let mut trainer = Trainer::new(&arguments.qindices);
+    for &qindex in &arguments.qindices {
+        let sequences =
+            dumps.iter().map(|dump| quantise(arguments, qindex, dump)).collect::<Result<Vec<_>>>()?;
+        for _ in 0..arguments.passes {
+            learn(&mut trainer, qindex, &sequences);
+        }
+    }
+    let bytes = trainer.finish(arguments.confidence).to_bytes();
+    Prior::from_bytes(&bytes).context("the prior cannot be read back")?;
+    fs::write(&arguments.output, &bytes)
+        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    eprintln!("{}: {} bytes", arguments.output.display(), bytes.len());
+    Ok(())
+}
+
+/// The symbols that an encoder would code, and which of its frames are key frames.
+fn quantise(arguments: &Arguments, qindex: u8, dump: &Dump) -> Result<Vec<(Latents, bool)>> {
+    let config = encode::Config {
+        qindex,
+        qindex_min: 0,
+        qindex_max: cis_codec::quant::QINDEX_MAX,
+        key_interval: arguments.key_interval,
+        sticky: arguments.sticky,
+        lambda: arguments.lambda,
+        ..encode::Config::new("dump".parse()?)
+    };
+    let mut encoder = Encoder::new(config, Arc::new(Prior::default()))?;
+    let frame = |(index, latents): (usize, &Vec<f32>)| {
+        let pts_ns = dump.pts_ns(index);
+        let source = Size { width: 1, height: 1 };
+        let input = encode::Input { latents, shape: dump.shape, source, pts_ns, capture_utc_ns: 0, force_key: false };
+        let packet = encoder.encode(&input)?;
+        Ok((encoder.reconstruction().clone(), packet.header.key))
+    };
+    dump.frames.iter().enumerate().map(frame).collect()
+}
+
+/// Learns chunks of all clips in turn, so that no clip has the last word alone.
+fn learn(trainer: &mut Trainer, qindex: u8, sequences: &[Vec<(Latents, bool)>]) {
+    let longest = sequences.iter().map(Vec::len).max().unwrap_or(0);
+    for start in (0..longest).step_by(CHUNK) {
+        for sequence in sequences {
+            for (index, (latents, key)) in sequence.iter().enumerate().skip(start).take(CHUNK) {
+                trainer.learn(qindex, latents, *key || index == start);
+            }
+        }
+    }
+}
