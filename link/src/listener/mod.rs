@@ -1,0 +1,169 @@
+//! The receiver's end of the link: listens on one UDP port, lets cameras in, and hands on their units in order.
+
+mod admission;
+mod config;
+mod event;
+mod session;
+mod shared;
+mod stream;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use tokio::task::JoinSet;
+
+pub use config::{Auth, Config, Limits, ServerTls};
+pub use event::{Event, Events, Stats, StreamStats};
+
+use crate::wire::Close;
+use crate::{Error, StreamName, Tokens, tls, transport};
+use shared::Shared;
+
+/// How long the goodbyes may take when nobody waits for them.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Accepts many senders on one UDP port.
+///
+/// A slow application makes the cameras wait: what is not taken from [`events`](Self::events) fills the stream's queue,
+/// then nothing more is read from the network. Dropped without [`close`](Self::close), it closes all connections.
+pub struct Listener {
+    shared: Arc<Shared>,
+    events: Events,
+    local_addr: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+    done: Receiver<()>,
+}
+
+impl Listener {
+    /// Reads the files, checks the settings, takes the port and starts the thread `cis-listener`.
+    pub fn bind(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let mut quic = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&config.tls, &config.auth)?));
+        quic.transport_config(Arc::new(transport::server(config.limits.idle_timeout)?));
+        let address = config.bind;
+        let bound = |source| Error::Bind { address, source };
+        let socket = UdpSocket::bind(address).map_err(bound)?;
+        let local_addr = socket.local_addr().map_err(bound)?;
+        let runtime = crate::runtime()?;
+        let endpoint = {
+            let _context = runtime.enter();
+            let udp = EndpointConfig::default();
+            Endpoint::new(udp, Some(quic), socket, Arc::new(TokioRuntime)).map_err(bound)?
+        };
+        let (shared, events) = Shared::new(config);
+        let shared = Arc::new(shared);
+        let (report, done) = crossbeam_channel::bounded(1);
+        let on_thread = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("cis-listener".into())
+            .spawn(move || {
+                runtime.block_on(work(&on_thread, endpoint));
+                runtime.shutdown_background();
+                let _ = report.send(());
+            })
+            .map_err(Error::System)?;
+        Ok(Self {
+            shared,
+            events,
+            local_addr,
+            thread: Some(thread),
+            done,
+        })
+    }
+
+    /// The address listened on, with the port taken if none was named.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What happens. Must be taken swiftly: what waits here makes cameras wait.
+    pub fn events(&self) -> Events {
+        self.events.clone()
+    }
+
+    /// Asks a camera for a key. `false`: there is no such stream now.
+    pub fn request_key(&self, stream: &StreamName) -> bool {
+        let live = self.shared.register.get(stream);
+        live.inspect(|live| live.outbox.request_key()).is_some()
+    }
+
+    /// Tells a camera whether a layer is wanted, until its connection ends. `false`: there is no such stream now.
+    pub fn set_layer(&self, stream: &StreamName, layer: u8, on: bool) -> bool {
+        let live = self.shared.register.get(stream);
+        live.inspect(|live| live.outbox.set_layer(layer, on)).is_some()
+    }
+
+    /// Knows other tokens from now on. Streams that are open stay open.
+    pub fn set_tokens(&self, tokens: Tokens) {
+        *self.shared.auth.write() = Auth::Tokens(tokens);
+    }
+
+    /// What the listener and its streams do, now.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Closes all connections and waits until that is done, but not longer than the deadline. Events that wait can still
+    /// be taken; after the last of them the receiving end of the queue says that it is over.
+    pub fn close(self, deadline: Duration) -> bool {
+        self.shared.closing.send_replace(true);
+        self.done.recv_timeout(deadline).is_ok()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.shared.closing.send_replace(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the listener's thread ended by a panic");
+        }
+    }
+}
+
+async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
+    let mut sessions = JoinSet::new();
+    let mut closing = shared.closing.subscribe();
+    loop {
+        shared.set_connections(sessions.len());
+        tokio::select! {
+            // An error means that the application is gone.
+            _ = closing.wait_for(|closing| *closing) => break,
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) => receive(shared, incoming, &mut sessions),
+                None => break,
+            },
+            Some(ended) = sessions.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a session ended by a panic");
+                }
+            }
+        }
+    }
+    endpoint.close(Close::Shutdown.code().into(), b"the receiver is going away");
+    // Sessions end by themselves once their connection is closed, and say so in their last event.
+    while sessions.join_next().await.is_some() {}
+    let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;
+}
+
+/// Serves a new connection, unless there are too many. When half of them are in use, an address must first show that it
+/// can be reached, so that forged packets cannot take the rest.
+fn receive(shared: &Arc<Shared>, incoming: Incoming, sessions: &mut JoinSet<()>) {
+    let limit = shared.config.limits.connections;
+    let remote = incoming.remote_address();
+    if sessions.len() >= limit {
+        incoming.refuse();
+        shared.refused(remote, None, format!("all {limit} connections are in use"));
+    } else if sessions.len() >= limit.div_ceil(2) && incoming.may_retry() {
+        if incoming.retry().is_err() {
+            tracing::debug!(%remote, "no retry possible");
+        }
+    } else {
+        sessions.spawn(session::run(shared.clone(), incoming));
+    }
+}

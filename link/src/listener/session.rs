@@ -1,0 +1,331 @@
+//! Owns one connection of a listener, from the handshake to the end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::{Connection, Incoming, ReadError, RecvStream};
+use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::admission::{Denied, admit};
+use super::event::{Event, Slot};
+use super::shared::Shared;
+use super::stream::{Conflict, Registration, Stream};
+use crate::control::{Broken, ControlReader, ControlWriter};
+use crate::wire::group::{self, Item};
+use crate::wire::message::Hello;
+use crate::wire::{Close, Message, Refusal, Violation};
+use crate::{Unit, reason};
+
+/// How often the camera is told what was received.
+const RECEIVED_PERIOD: Duration = Duration::from_secs(1);
+/// Most bytes taken from QUIC at once.
+const CHUNK: usize = 64 << 10;
+
+/// Serves one connection.
+pub async fn run(shared: Arc<Shared>, incoming: Incoming) {
+    let remote = incoming.remote_address();
+    let patience = shared.config.limits.hello_timeout;
+    let handshake = async { incoming.accept()?.await };
+    let connection = match timeout(patience, handshake).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return shared.refused(remote, None, reason::words(&error)),
+        Err(_) => return shared.refused(remote, None, "no handshake in time".into()),
+    };
+    let (hello, reader, writer) = match timeout(patience, read_hello(&connection)).await {
+        Ok(Ok(greeted)) => greeted,
+        Ok(Err(broken)) => {
+            let reason = end_words(&connection, broken);
+            return shared.refused(remote, None, reason);
+        }
+        Err(_) => {
+            connection.close(Close::Timeout.code().into(), b"");
+            return shared.refused(remote, None, "no hello in time".into());
+        }
+    };
+    match timeout(patience, register(&shared, &connection, hello)).await {
+        Ok(Ok((registration, slots))) => serve(&shared, registration, slots, reader, writer).await,
+        Ok(Err(denied)) => deny(&shared, &connection, remote, denied),
+        Err(_) => {
+            let words = "the application does not keep up, or an older connection does not end";
+            deny(&shared, &connection, remote, Denied::new(Refusal::Busy, words));
+        }
+    }
+}
+
+async fn read_hello(connection: &Connection) -> Result<(Hello, ControlReader, ControlWriter), Broken> {
+    let (send, recv) = connection.accept_bi().await.map_err(|_| Broken::Connection)?;
+    let (mut reader, writer) = (ControlReader::new(recv), ControlWriter::new(send));
+    match reader.next().await? {
+        Message::Hello(hello) => Ok((hello, reader, writer)),
+        other => Err(Violation::new(format!("{} in place of the hello", other.name())).into()),
+    }
+}
+
+fn deny(shared: &Shared, connection: &Connection, remote: SocketAddr, denied: Denied) {
+    connection.close(
+        Close::Refused(denied.refusal).code().into(),
+        denied.to_peer.as_bytes(),
+    );
+    shared.refused(remote, Some(denied.refusal), denied.to_log);
+}
+
+/// Room for the events with which a stream begins and ends.
+struct Slots {
+    opened: Slot,
+    closed: Slot,
+}
+
+async fn register(
+    shared: &Shared,
+    connection: &Connection,
+    hello: Hello,
+) -> Result<(Registration, Slots), Denied> {
+    let identity = connection.peer_identity();
+    let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let certificate = chain.as_ref().and_then(|chain| chain.first());
+    let name = admit(&hello, certificate, &shared.config, &shared.auth.read())?;
+    let limits = &shared.config.limits;
+    let stream = Stream::new(name, hello.bundle, hello.instance, connection.clone(), limits);
+    let stream = Arc::new(stream);
+    let going = |_| Denied::new(Refusal::Busy, "the receiver is going away");
+    let opened = shared.edges.clone().acquire_owned().await.map_err(going)?;
+    let closed = shared.edges.clone().acquire_owned().await.map_err(going)?;
+    let slots = Slots {
+        opened: Slot::new(opened),
+        closed: Slot::new(closed),
+    };
+    loop {
+        match shared.register.add(stream.clone(), limits.streams) {
+            Ok(registration) => return Ok((registration, slots)),
+            Err(Conflict::Refused(refusal, words)) => return Err(Denied::new(refusal, words)),
+            Err(Conflict::Older(older)) => {
+                older.connection.close(Close::Replaced.code().into(), b"");
+                older.ended().await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    shared: &Shared,
+    registration: Registration,
+    slots: Slots,
+    mut reader: ControlReader,
+    mut writer: ControlWriter,
+) {
+    let stream = &*registration.stream;
+    shared.accepted(stream, slots.opened);
+    let session = Session {
+        shared,
+        stream,
+        groups: watch::Sender::new(0),
+        finish: watch::Sender::new(None),
+        acknowledged: watch::Sender::new(false),
+    };
+    let broken = tokio::select! {
+        Err(broken) = session.talk(&mut writer) => broken,
+        Err(broken) = session.listen(&mut reader) => broken,
+        Err(broken) = session.receive() => broken,
+        _ = stream.connection.closed() => Broken::Connection,
+    };
+    let by_peer = stream
+        .connection
+        .close_reason()
+        .and_then(|error| reason::closed_with(&error));
+    let finished = *session.acknowledged.borrow() && by_peer == Some(Close::Finished);
+    let reason = end_words(&stream.connection, broken);
+    tracing::info!(stream = %stream.name, finished, reason, "stream closed");
+    let event = Event::Closed {
+        stream: stream.name.clone(),
+        finished,
+        reason,
+    };
+    shared.sink.put(event, slots.closed);
+}
+
+/// Closes a connection on which the protocol was broken. Why it ended, in words.
+fn end_words(connection: &Connection, broken: Broken) -> String {
+    match (connection.close_reason(), broken) {
+        // A peer that closes ends its streams too: what it closed with says more.
+        (Some(error), _) => reason::words(&error),
+        (None, Broken::Violation(violation)) => {
+            let text = violation.to_string();
+            connection.close(Close::Violation.code().into(), text.as_bytes());
+            text
+        }
+        (None, Broken::Connection) => "connection lost".into(),
+    }
+}
+
+struct Session<'a> {
+    shared: &'a Shared,
+    stream: &'a Stream,
+    /// Groups that are over.
+    groups: watch::Sender<u64>,
+    /// Groups there will be, once the camera said so.
+    finish: watch::Sender<Option<u64>>,
+    /// The camera was told that everything was received.
+    acknowledged: watch::Sender<bool>,
+}
+
+impl Session<'_> {
+    /// Tells the camera what the application wants and what was received.
+    async fn talk(&self, writer: &mut ControlWriter) -> Result<Infallible, Broken> {
+        let max_unit = self.shared.config.limits.unit_bytes as u64;
+        writer.send(&Message::Accept { max_unit }).await?;
+        let mut ticks = tokio::time::interval(RECEIVED_PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = 0;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.stream.outbox.wake.notified() => {}
+                () = self.complete() => {
+                    let units = self.stream.counters.lock().units;
+                    writer.send(&Message::Received { units }).await?;
+                    writer.send(&Message::Finished).await?;
+                    self.acknowledged.send_replace(true);
+                    // The camera closes; it has nothing to be told any more.
+                    std::future::pending::<()>().await;
+                }
+            }
+            let wishes = self.stream.outbox.take();
+            if wishes.key {
+                writer.send(&Message::KeyRequest).await?;
+            }
+            for (layer, on) in wishes.layers {
+                writer.send(&Message::Layer { layer, on }).await?;
+            }
+            let units = self.stream.counters.lock().units;
+            if units != told {
+                told = units;
+                writer.send(&Message::Received { units }).await?;
+            }
+        }
+    }
+
+    /// Completes when the camera has announced the end and every group before it is over.
+    async fn complete(&self) {
+        let (mut finish, mut groups) = (self.finish.subscribe(), self.groups.subscribe());
+        // Errors mean that the senders of the values are gone, and `self` holds them.
+        let Ok(Some(last)) = finish.wait_for(Option::is_some).await.map(|last| *last) else {
+            return;
+        };
+        let _ = groups.wait_for(|groups| *groups >= last).await;
+    }
+
+    async fn listen(&self, reader: &mut ControlReader) -> Result<Infallible, Broken> {
+        loop {
+            match reader.next().await? {
+                Message::Backlog(backlog) => self.stream.counters.lock().backlog = backlog,
+                Message::Finish { groups } => {
+                    self.finish.send_replace(Some(groups));
+                }
+                other => {
+                    return Err(Violation::new(format!("{} is not for a listener", other.name())).into());
+                }
+            }
+        }
+    }
+
+    /// Reads one group after the other, in the order in which the camera began them.
+    async fn receive(&self) -> Result<Infallible, Broken> {
+        for number in 0.. {
+            let recv = self
+                .stream
+                .connection
+                .accept_uni()
+                .await
+                .map_err(|_| Broken::Connection)?;
+            let whole = self.receive_group(number, recv).await?;
+            if !whole {
+                self.group_reset(number).await?;
+            }
+            self.stream.counters.lock().groups += 1;
+            self.groups.send_replace(number + 1);
+        }
+        Err(Broken::Connection)
+    }
+
+    /// Reads one group. `false`: the camera gave it up.
+    async fn receive_group(&self, number: u64, mut recv: RecvStream) -> Result<bool, Broken> {
+        let mut reader = group::Reader::new(self.shared.config.limits.unit_bytes);
+        let mut key = true;
+        loop {
+            let chunk = match recv.read_chunk(CHUNK, true).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if reader.at_boundary() => return Ok(true),
+                Ok(None) => return Err(Violation::new("a group ended inside a unit").into()),
+                Err(ReadError::Reset(_)) => return Ok(false),
+                Err(_) => return Err(Broken::Connection),
+            };
+            reader.push(chunk.bytes);
+            while let Some(item) = reader.next()? {
+                match item {
+                    Item::Begin(found) if found == number => {}
+                    Item::Begin(found) => {
+                        let text = format!("group {found} in place of group {number}");
+                        return Err(Violation::new(text).into());
+                    }
+                    Item::Unit(data) => {
+                        self.deliver(number, data, key).await?;
+                        key = false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands a unit to the application, as soon as there is room.
+    async fn deliver(&self, group: u64, data: Bytes, key: bool) -> Result<(), Broken> {
+        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let (units, bytes) = (&self.stream.units, &self.stream.bytes);
+        if units.available_permits() == 0 || bytes.available_permits() < data.len() {
+            self.stream.counters.lock().stalls += 1;
+        }
+        let event = units
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Broken::Connection)?;
+        let bytes = bytes
+            .clone()
+            .acquire_many_owned(size)
+            .await
+            .map_err(|_| Broken::Connection)?;
+        {
+            let mut counters = self.stream.counters.lock();
+            counters.units += 1;
+            counters.unit_bytes += u64::from(size);
+        }
+        let stream = self.stream.name.clone();
+        let unit = Event::Unit {
+            stream,
+            unit: Unit { data, key },
+            group,
+        };
+        self.shared.sink.put(unit, Slot::with_bytes(event, bytes));
+        Ok(())
+    }
+
+    async fn group_reset(&self, group: u64) -> Result<(), Broken> {
+        let slot = self
+            .stream
+            .units
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Broken::Connection)?;
+        self.stream.counters.lock().groups_reset += 1;
+        let stream = self.stream.name.clone();
+        self.shared
+            .sink
+            .put(Event::GroupReset { stream, group }, Slot::new(slot));
+        Ok(())
+    }
+}

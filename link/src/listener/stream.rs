@@ -1,0 +1,184 @@
+//! Owns the state of one live stream, and the register of all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::config::Limits;
+use super::event::StreamStats;
+use crate::StreamName;
+use crate::wire::Refusal;
+use crate::wire::message::{Backlog, INSTANCE_LEN};
+
+/// One live stream, as seen from the application's threads and from its session.
+pub struct Stream {
+    pub name: StreamName,
+    pub bundle: String,
+    pub remote: SocketAddr,
+    pub instance: [u8; INSTANCE_LEN],
+    pub connection: quinn::Connection,
+    /// Room for units that wait for the application.
+    pub units: Arc<Semaphore>,
+    /// Room for their bytes.
+    pub bytes: Arc<Semaphore>,
+    pub outbox: Outbox,
+    pub counters: Mutex<Counters>,
+    since: Instant,
+    queue: usize,
+    ended: watch::Sender<bool>,
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    pub units: u64,
+    pub unit_bytes: u64,
+    pub groups: u64,
+    pub groups_reset: u64,
+    pub stalls: u64,
+    pub backlog: Backlog,
+}
+
+/// What the application wants told to the camera. Wishes do not queue up: the latest of each kind counts.
+#[derive(Default)]
+pub struct Outbox {
+    wishes: Mutex<Wishes>,
+    pub wake: Notify,
+}
+
+/// Wishes not yet told.
+#[derive(Default)]
+pub struct Wishes {
+    pub key: bool,
+    pub layers: BTreeMap<u8, bool>,
+}
+
+impl Outbox {
+    pub fn request_key(&self) {
+        self.wishes.lock().key = true;
+        self.wake.notify_one();
+    }
+
+    pub fn set_layer(&self, layer: u8, on: bool) {
+        self.wishes.lock().layers.insert(layer, on);
+        self.wake.notify_one();
+    }
+
+    pub fn take(&self) -> Wishes {
+        std::mem::take(&mut self.wishes.lock())
+    }
+}
+
+impl Stream {
+    pub fn new(
+        name: StreamName,
+        bundle: String,
+        instance: [u8; INSTANCE_LEN],
+        connection: quinn::Connection,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            name,
+            bundle,
+            instance,
+            remote: connection.remote_address(),
+            connection,
+            units: Arc::new(Semaphore::new(limits.queue)),
+            bytes: Arc::new(Semaphore::new(limits.queue_bytes)),
+            outbox: Outbox::default(),
+            counters: Mutex::default(),
+            since: Instant::now(),
+            queue: limits.queue,
+            ended: watch::Sender::new(false),
+        }
+    }
+
+    /// Completes when the stream has left the register.
+    pub async fn ended(&self) {
+        // An error means that the sender of the value is gone, and `self` holds it.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    pub fn stats(&self) -> StreamStats {
+        let counters = *self.counters.lock();
+        let quic = self.connection.stats();
+        StreamStats {
+            stream: self.name.clone(),
+            remote: self.connection.remote_address(),
+            bundle: self.bundle.clone(),
+            connected_for: self.since.elapsed(),
+            units: counters.units,
+            unit_bytes: counters.unit_bytes,
+            groups: counters.groups,
+            groups_reset: counters.groups_reset,
+            queued: self.queue - self.units.available_permits().min(self.queue),
+            stalls: counters.stalls,
+            backlog: counters.backlog,
+            udp_bytes_received: quic.udp_rx.bytes,
+            udp_bytes_sent: quic.udp_tx.bytes,
+            rtt: quic.path.rtt,
+        }
+    }
+}
+
+/// The live streams. A name is there once.
+#[derive(Default)]
+pub struct Register(Mutex<HashMap<StreamName, Arc<Stream>>>);
+
+/// Why a stream cannot be registered.
+pub enum Conflict {
+    /// It never can, as things are.
+    Refused(Refusal, String),
+    /// An older connection of the same sender must end first.
+    Older(Arc<Stream>),
+}
+
+impl Register {
+    /// Registers a stream, unless the name is taken or there are `limit` streams.
+    pub fn add(self: &Arc<Self>, stream: Arc<Stream>, limit: usize) -> Result<Registration, Conflict> {
+        let mut streams = self.0.lock();
+        if let Some(older) = streams.get(&stream.name) {
+            if older.instance == stream.instance {
+                return Err(Conflict::Older(older.clone()));
+            }
+            let text = format!("{} is published from {} already", stream.name, older.remote);
+            return Err(Conflict::Refused(Refusal::NameTaken, text));
+        }
+        if streams.len() >= limit {
+            let text = format!("all {limit} streams are in use");
+            return Err(Conflict::Refused(Refusal::Busy, text));
+        }
+        streams.insert(stream.name.clone(), stream.clone());
+        Ok(Registration {
+            register: self.clone(),
+            stream,
+        })
+    }
+
+    pub fn get(&self, name: &StreamName) -> Option<Arc<Stream>> {
+        self.0.lock().get(name).cloned()
+    }
+
+    pub fn stats(&self) -> Vec<StreamStats> {
+        let mut streams: Vec<_> = self.0.lock().values().map(|stream| stream.stats()).collect();
+        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
+        streams
+    }
+}
+
+/// Keeps a stream registered until it is dropped.
+pub struct Registration {
+    register: Arc<Register>,
+    pub stream: Arc<Stream>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.register.0.lock().remove(&self.stream.name);
+        self.stream.ended.send_replace(true);
+    }
+}

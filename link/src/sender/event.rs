@@ -1,0 +1,108 @@
+//! Owns what a sender tells its application, and what it counts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::wire::Refusal;
+
+/// Something that happened to a sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The receiver let the sender in.
+    Connected {
+        /// Address of the receiver.
+        remote: SocketAddr,
+    },
+    /// There is no connection, or no longer one. The sender tries again by itself.
+    Disconnected {
+        /// Why, in words.
+        reason: String,
+        /// When it tries again.
+        retry_in: Duration,
+    },
+    /// The receiver, or its certificate, is not acceptable, or it does not accept this sender. The sender tries again,
+    /// slowly: somebody must change something.
+    Refused {
+        /// Why, in words.
+        reason: String,
+        /// What the receiver said, if it was the receiver.
+        refusal: Option<Refusal>,
+        /// When it tries again.
+        retry_in: Duration,
+    },
+    /// The next unit should be a key: the receiver asked, or there is nothing to continue.
+    KeyRequested,
+    /// The receiver wants a layer, or no longer.
+    Layer {
+        /// Number of the layer.
+        layer: u8,
+        /// Whether it is wanted.
+        on: bool,
+    },
+}
+
+/// What became of a unit that was handed to [`Sender::send`](super::Sender::send).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It waits to be sent.
+    Queued,
+    /// It is gone and counted.
+    Dropped(DropReason),
+}
+
+/// Why a unit was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue is full.
+    QueueFull,
+    /// A unit before it was dropped, so that nothing makes sense until the next key.
+    AwaitingKey,
+    /// It is empty, or larger than any receiver takes.
+    Size,
+    /// The sender is finishing.
+    Finishing,
+}
+
+/// What a sender has done since it started.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Whether the receiver has let the sender in.
+    pub connected: bool,
+    /// Address of the receiver while connected.
+    pub remote: Option<SocketAddr>,
+    /// Units written to the network.
+    pub units_sent: u64,
+    /// Units that the receiver's application was given; lags behind by up to a second.
+    pub units_confirmed: u64,
+    /// Units dropped before they were written: queue full, or nothing to continue.
+    pub units_dropped: u64,
+    /// Units written to a connection that broke before they were confirmed: lost, or received and not yet confirmed.
+    pub units_lost: u64,
+    /// Groups begun.
+    pub groups: u64,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Attempts to connect that failed, refusals included.
+    pub failed_attempts: u64,
+    /// Units waiting.
+    pub queued: usize,
+    /// Bytes waiting.
+    pub queued_bytes: usize,
+    /// Bytes of the units written.
+    pub unit_bytes: u64,
+    /// Bytes of all UDP payloads sent: units with everything that QUIC and TLS add, retransmissions included.
+    pub udp_bytes_sent: u64,
+    /// Bytes of all UDP payloads received.
+    pub udp_bytes_received: u64,
+    /// Packets that QUIC declared lost (and sent again).
+    pub packets_lost: u64,
+    /// Round-trip time while connected.
+    pub rtt: Option<Duration>,
+    /// What congestion control would let through now, bit/s: window over round-trip time.
+    pub estimated_bitrate: Option<u64>,
+    /// Events dropped because nobody took them.
+    pub events_dropped: u64,
+}

@@ -1,0 +1,179 @@
+//! The camera's end of the link: connects, stays connected, and sends units in order.
+//!
+//! The network never ends a [`Sender`]; it only shows in [`Event`]s and [`Stats`].
+
+mod config;
+mod event;
+mod queue;
+mod session;
+mod shared;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use tokio::runtime::Runtime;
+
+pub use config::{BackoffRange, ClientTls, Config};
+pub use event::{DropReason, Event, Outcome, Stats};
+
+use crate::backoff::Backoff;
+use crate::wire::Refusal;
+use crate::wire::message::INSTANCE_LEN;
+use crate::{Error, Unit, tls, transport};
+use session::{End, Failure, Kind};
+use shared::{Phase, Shared};
+
+/// Sends the units of one stream to one receiver, over one connection after the other.
+///
+/// Dropped without [`finish`](Self::finish), it gives up what it has not yet sent.
+pub struct Sender {
+    shared: Arc<Shared>,
+    events: Receiver<Event>,
+    thread: Option<JoinHandle<()>>,
+    delivered: Receiver<bool>,
+}
+
+impl Sender {
+    /// Reads the files, checks the settings and starts the thread `cis-link`, which connects. An error is about the
+    /// settings or the machine; whether the receiver can be reached is told by events.
+    pub fn start(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let mut quic = quinn::ClientConfig::new(Arc::new(tls::client(&config.tls)?));
+        let transport = transport::client(config.idle_timeout, config.keep_alive, config.send_window)?;
+        quic.transport_config(Arc::new(transport));
+        let runtime = crate::runtime()?;
+        let (shared, events) = Shared::new(&config);
+        let shared = Arc::new(shared);
+        let (report, delivered) = crossbeam_channel::bounded(1);
+        let on_thread = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("cis-link".into())
+            .spawn(move || {
+                let all = work(&runtime, &on_thread, &config, &quic);
+                // A look-up of a name may still be running; nobody waits for it.
+                runtime.shutdown_background();
+                let _ = report.send(all);
+            })
+            .map_err(Error::System)?;
+        Ok(Self {
+            shared,
+            events,
+            thread: Some(thread),
+            delivered,
+        })
+    }
+
+    /// Hands over a unit. Never waits. When the queue is full, the rest of the group is dropped and counted, and as soon
+    /// as there is room [`Event::KeyRequested`] asks for the key with which to go on.
+    pub fn send(&self, unit: Unit) -> Outcome {
+        self.shared.push(unit)
+    }
+
+    /// What happens to the sender. At most 256 events wait; what comes on top is counted in the statistics and lost.
+    pub fn events(&self) -> Receiver<Event> {
+        self.events.clone()
+    }
+
+    /// What the sender has done, now.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Takes no more units, sends what waits and has the receiver confirm it. The channel says once that this is over:
+    /// `false` if some of it was lost with a connection on the way. To be dropped after that, or when it takes too long.
+    pub fn drain(&self) -> Receiver<bool> {
+        self.shared.finish();
+        self.delivered.clone()
+    }
+
+    /// Sends what waits, has the receiver confirm it, and ends. `false`: some of it was not confirmed by the deadline,
+    /// or was lost with a connection on the way.
+    pub fn finish(self, deadline: Duration) -> bool {
+        self.drain().recv_timeout(deadline).unwrap_or(false)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.shared.advance(Phase::Stopped);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sender's thread ended by a panic");
+        }
+    }
+}
+
+/// Connects again and again. Returns whether everything that waited when the application finished was delivered.
+fn work(runtime: &Runtime, shared: &Shared, config: &Config, quic: &quinn::ClientConfig) -> bool {
+    let mut backoff = Backoff::new(config.backoff.min, config.backoff.max);
+    let instance = instance();
+    let mut all = true;
+    runtime.block_on(async {
+        loop {
+            if shared.drained() {
+                return all;
+            }
+            let lost = shared.stats().units_lost;
+            let failure = match session::run(shared, config, quic, instance).await {
+                End::Finished => return all,
+                End::Stopped => return false,
+                End::Failed(failure) => failure,
+            };
+            if *shared.phase.borrow() == Phase::Finishing && shared.stats().units_lost > lost {
+                all = false;
+            }
+            let retry_in = report(shared, failure, &mut backoff);
+            tokio::select! {
+                () = tokio::time::sleep(retry_in) => {}
+                () = shared.reached(Phase::Stopped) => return false,
+                () = shared.nothing_left() => {}
+            }
+        }
+    })
+}
+
+fn report(shared: &Shared, failure: Failure, backoff: &mut Backoff) -> Duration {
+    let Failure { reason, kind, lived } = failure;
+    backoff.ended(lived);
+    if lived.is_zero() {
+        shared.attempt_failed();
+    }
+    match kind {
+        Kind::Lost => {
+            let retry_in = backoff.next(chance() as u32);
+            shared.event(Event::Disconnected { reason, retry_in });
+            retry_in
+        }
+        Kind::Refused(refusal) => {
+            let retry_in = match refusal {
+                // These may pass without anybody doing something.
+                Some(Refusal::NameTaken | Refusal::Busy) => backoff.next(chance() as u32),
+                _ => backoff.slow(chance() as u32),
+            };
+            shared.event(Event::Refused {
+                reason,
+                refusal,
+                retry_in,
+            });
+            retry_in
+        }
+    }
+}
+
+/// A number that differs from process to process and from call to call. Nothing secret depends on it.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn instance() -> [u8; INSTANCE_LEN] {
+    let mut instance = [0; INSTANCE_LEN];
+    for part in instance.chunks_mut(8) {
+        part.copy_from_slice(&chance().to_le_bytes());
+    }
+    instance
+}

@@ -1,0 +1,254 @@
+//! Owns the unidirectional streams: a preamble, then units, each after its length.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{Violation, varint};
+
+/// Type of a stream that carries a group.
+const GROUP: u64 = 0x00;
+/// Longest preamble and longest length: two varints, one varint.
+const MAX_HEAD: usize = 16;
+
+/// What a stream begins with.
+pub fn preamble(group: u64) -> Bytes {
+    let mut head = Vec::with_capacity(9);
+    varint::put(&mut head, GROUP);
+    varint::put(&mut head, group);
+    head.into()
+}
+
+/// What precedes each unit.
+pub fn length(unit: &Bytes) -> Bytes {
+    let mut head = Vec::with_capacity(4);
+    varint::put(&mut head, unit.len() as u64);
+    head.into()
+}
+
+/// Something that a stream held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// The preamble: the number of the group. Comes first, once.
+    Begin(u64),
+    /// A unit; the first is a key.
+    Unit(Bytes),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Preamble,
+    Length,
+    Unit(usize),
+}
+
+/// Cuts the bytes of one stream into units. A unit that came in one piece is handed on without a copy; memory is
+/// bought as bytes come, not as lengths promise.
+#[derive(Debug)]
+pub struct Reader {
+    max_unit: usize,
+    wanted: Wanted,
+    chunk: Bytes,
+    partial: BytesMut,
+}
+
+impl Reader {
+    /// For units of at most `max_unit` bytes.
+    pub fn new(max_unit: usize) -> Self {
+        Self {
+            max_unit,
+            wanted: Wanted::Preamble,
+            chunk: Bytes::new(),
+            partial: BytesMut::new(),
+        }
+    }
+
+    /// Adds what came. Everything whole must have been taken before.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.chunk.is_empty() {
+            self.chunk = chunk;
+        } else {
+            let mut joined = BytesMut::from(&self.chunk[..]);
+            joined.extend_from_slice(&chunk);
+            self.chunk = joined.freeze();
+        }
+    }
+
+    /// The next whole item. `None`: more must come first. After an error the stream makes no sense.
+    pub fn next(&mut self) -> Result<Option<Item>, Violation> {
+        loop {
+            match self.wanted {
+                Wanted::Preamble => {
+                    let Some([kind, group]) = self.head::<2>() else {
+                        return Ok(None);
+                    };
+                    if kind != GROUP {
+                        return Err(Violation::new(format!("stream of unknown type {kind:#x}")));
+                    }
+                    self.wanted = Wanted::Length;
+                    return Ok(Some(Item::Begin(group)));
+                }
+                Wanted::Length => {
+                    let Some([len]) = self.head::<1>() else {
+                        return Ok(None);
+                    };
+                    match usize::try_from(len) {
+                        Ok(len) if (1..=self.max_unit).contains(&len) => self.wanted = Wanted::Unit(len),
+                        _ => {
+                            let max = self.max_unit;
+                            return Err(Violation::new(format!("unit of {len} bytes: must be 1 to {max}")));
+                        }
+                    }
+                }
+                Wanted::Unit(len) => {
+                    let Some(unit) = self.unit(len) else {
+                        return Ok(None);
+                    };
+                    self.wanted = Wanted::Length;
+                    return Ok(Some(Item::Unit(unit)));
+                }
+            }
+        }
+    }
+
+    /// Whether the stream may end here: after its preamble, and not inside a unit.
+    pub fn at_boundary(&self) -> bool {
+        matches!(self.wanted, Wanted::Length) && self.chunk.is_empty() && self.partial.is_empty()
+    }
+
+    /// `N` varints, once they are all there.
+    fn head<const N: usize>(&mut self) -> Option<[u64; N]> {
+        let missing = MAX_HEAD.saturating_sub(self.partial.len());
+        self.partial
+            .extend_from_slice(&self.chunk[..missing.min(self.chunk.len())]);
+        let known = self.partial.len();
+        let mut rest = &self.partial[..];
+        let mut values = [0; N];
+        let whole = values
+            .iter_mut()
+            .all(|value| varint::take(&mut rest).map(|v| *value = v).is_some());
+        let added = missing.min(self.chunk.len());
+        if !whole {
+            self.chunk.advance(added);
+            return None;
+        }
+        let used = known - rest.len();
+        let before = known - added;
+        self.chunk.advance(used - before);
+        self.partial.clear();
+        Some(values)
+    }
+
+    fn unit(&mut self, len: usize) -> Option<Bytes> {
+        if self.partial.is_empty() && self.chunk.len() >= len {
+            return Some(self.chunk.split_to(len));
+        }
+        let take = (len - self.partial.len()).min(self.chunk.len());
+        self.partial.extend_from_slice(&self.chunk.split_to(take));
+        (self.partial.len() == len).then(|| self.partial.split().freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX: usize = 1000;
+
+    fn stream(group: u64, units: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = preamble(group).to_vec();
+        for unit in units {
+            let unit = Bytes::copy_from_slice(unit);
+            bytes.extend_from_slice(&length(&unit));
+            bytes.extend_from_slice(&unit);
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8], size: usize) -> (Vec<Item>, bool) {
+        let mut reader = Reader::new(MAX);
+        let mut items = Vec::new();
+        for chunk in bytes.chunks(size) {
+            reader.push(Bytes::copy_from_slice(chunk));
+            while let Some(item) = reader.next().unwrap() {
+                items.push(item);
+            }
+        }
+        (items, reader.at_boundary())
+    }
+
+    proptest! {
+        #[test]
+        fn units_are_read_as_they_were_written_however_they_are_cut(
+            group in 0..=varint::MAX,
+            units in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 0..8),
+            size in 1..400usize,
+        ) {
+            let bytes = stream(group, &units);
+            let (items, whole) = read(&bytes, size);
+            let expected = std::iter::once(Item::Begin(group))
+                .chain(units.iter().map(|unit| Item::Unit(Bytes::copy_from_slice(unit))));
+            prop_assert_eq!(items, expected.collect::<Vec<_>>());
+            prop_assert!(whole);
+            let (_, whole) = read(&bytes[..bytes.len() - 1], size);
+            prop_assert!(!whole);
+        }
+
+        #[test]
+        fn random_bytes_do_no_harm(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..16)) {
+            let mut reader = Reader::new(MAX);
+            'stream: for chunk in chunks {
+                reader.push(chunk.into());
+                loop {
+                    match reader.next() {
+                        Ok(Some(Item::Unit(unit))) => prop_assert!((1..=MAX).contains(&unit.len())),
+                        Ok(Some(Item::Begin(_))) => {}
+                        Ok(None) => break,
+                        Err(_) => break 'stream,
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_unit_in_one_piece_is_not_copied() {
+        let chunk = Bytes::from(stream(0, &[vec![1; 50]]));
+        let at = chunk.as_ptr_range().end;
+        let mut reader = Reader::new(MAX);
+        reader.push(chunk);
+        assert_eq!(reader.next().unwrap(), Some(Item::Begin(0)));
+        let Some(Item::Unit(unit)) = reader.next().unwrap() else {
+            panic!()
+        };
+        assert_eq!(unit.as_ptr_range().end, at);
+    }
+
+    #[test]
+    fn lengths_out_of_range_and_unknown_types_are_refused() {
+        let with_length = |len: u64| {
+            let mut bytes = preamble(3).to_vec();
+            varint::put(&mut bytes, len);
+            bytes
+        };
+        for bytes in [
+            with_length(0),
+            with_length(MAX as u64 + 1),
+            with_length(varint::MAX),
+            vec![9, 0],
+        ] {
+            let mut reader = Reader::new(MAX);
+            reader.push(bytes.into());
+            let error = loop {
+                match reader.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("accepted"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(
+                error.0.contains("unit of") || error.0.contains("type 0x9"),
+                "{error}"
+            );
+        }
+    }
+}
