@@ -44,7 +44,7 @@ impl Geometry {
             }
         }
         let step = manifest.input_step();
-        if !(MIN_INPUT..=MAX_INPUT).contains(&input_size) || input_size % step != 0 {
+        if !(MIN_INPUT..=MAX_INPUT).contains(&input_size) || !input_size.is_multiple_of(step) {
             return Err(Error::range(
                 "input-size",
                 input_size,

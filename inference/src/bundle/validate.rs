@@ -52,7 +52,7 @@ fn numbers(m: &Manifest) -> Result<()> {
         "1, 2 or 4",
     )?;
     check(
-        (1..=256).contains(&i.multiple) && i.multiple % i.squeeze == 0,
+        (1..=256).contains(&i.multiple) && i.multiple.is_multiple_of(i.squeeze),
         "input.multiple",
         i.multiple,
         "1..=256, a multiple of input.squeeze",
@@ -60,7 +60,7 @@ fn numbers(m: &Manifest) -> Result<()> {
     check(i.pad <= 255, "input.pad", i.pad, "0..=255")?;
     let step = m.input_step();
     check(
-        (MIN_INPUT..=MAX_INPUT).contains(&i.default_size) && i.default_size % step == 0,
+        (MIN_INPUT..=MAX_INPUT).contains(&i.default_size) && i.default_size.is_multiple_of(step),
         "input.default-size",
         i.default_size,
         format!("{MIN_INPUT}..={MAX_INPUT}, a multiple of {step}"),
@@ -72,7 +72,7 @@ fn numbers(m: &Manifest) -> Result<()> {
         "1..=1024",
     )?;
     check(
-        l.stride >= 1 && i.multiple % l.stride == 0,
+        l.stride >= 1 && i.multiple.is_multiple_of(l.stride),
         "latents.stride",
         l.stride,
         format!("a divisor of input.multiple ({})", i.multiple),

@@ -125,3 +125,96 @@ fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
     let union = a[2] * a[3] + b[2] * b[3] - shared;
     if union > 0.0 { shared / union } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOX: [f32; 4] = [0.0, 0.0, 100.0, 100.0];
+
+    fn geometry() -> Geometry {
+        Geometry {
+            source: (832, 512),
+            x: (832, 512),
+            content: (832, 512),
+            latents: (26, 16),
+            scale: 1.0,
+        }
+    }
+
+    fn select(boxes: &[[f32; 4]], scores: &[[f32; 2]], params: &Params) -> Vec<(u32, f32, f32)> {
+        let labels = [Arc::from("a"), Arc::from("b")];
+        let (boxes, scores) = (boxes.as_flattened(), scores.as_flattened());
+        let found = Selector::default().select(boxes, scores, &geometry(), params, &labels);
+        found.iter().map(|d| (d.class_id, d.confidence, d.x)).collect()
+    }
+
+    #[test]
+    fn overlap_is_dropped_within_a_class_only() {
+        let near = [10.0, 0.0, 110.0, 100.0];
+        let params = Params::default();
+        assert_eq!(
+            select(&[BOX, near], &[[0.5, 0.0], [0.9, 0.0]], &params),
+            [(0, 0.9, 10.0)]
+        );
+        let both = [(1, 0.9, 10.0), (0, 0.5, 0.0)];
+        assert_eq!(select(&[BOX, near], &[[0.5, 0.0], [0.0, 0.9]], &params), both);
+        // Intersection 90, union 110: just above and just below the limit.
+        let at = |nms_iou| {
+            select(
+                &[BOX, near],
+                &[[0.5, 0.0], [0.9, 0.0]],
+                &Params {
+                    nms_iou,
+                    ..Params::default()
+                },
+            )
+        };
+        assert_eq!((at(0.81).len(), at(0.82).len()), (1, 2));
+    }
+
+    #[test]
+    fn equals_stay_in_the_order_of_the_anchors() {
+        let boxes: Vec<[f32; 4]> = (0..8)
+            .map(|i| [i as f32 * 60.0, 0.0, i as f32 * 60.0 + 50.0, 50.0])
+            .collect();
+        let found = select(
+            &boxes,
+            &[[0.5, 0.5]; 8],
+            &Params {
+                max_objects: 7,
+                ..Params::default()
+            },
+        );
+        let expected: Vec<_> = (0..7).map(|i| (0, 0.5, i as f32 * 60.0)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_are_passed_over() {
+        let params = Params {
+            threshold: 0.0,
+            ..Params::default()
+        };
+        assert_eq!(select(&[BOX], &[[f32::NAN, 0.4]], &params), [(1, 0.4, 0.0)]);
+        assert_eq!(select(&[BOX], &[[f32::NAN, f32::NAN]], &params), []);
+        assert_eq!(select(&[BOX], &[[f32::INFINITY, 0.4]], &params), [(0, 1.0, 0.0)]);
+        assert_eq!(select(&[BOX], &[[f32::NEG_INFINITY, -1.0]], &params), []);
+        assert_eq!(select(&[BOX], &[[0.0, 0.0]], &params), []);
+    }
+
+    #[test]
+    fn the_threshold_itself_passes() {
+        let params = Params {
+            threshold: 0.5,
+            ..Params::default()
+        };
+        assert_eq!(select(&[BOX], &[[0.5, 0.2]], &params).len(), 1);
+        assert_eq!(select(&[BOX], &[[0.499, 0.2]], &params).len(), 0);
+        let params = Params {
+            classes: Some(vec![1]),
+            ..params
+        };
+        assert_eq!(select(&[BOX], &[[0.9, 0.6]], &params), [(1, 0.6, 0.0)]);
+    }
+}
