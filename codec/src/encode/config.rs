@@ -16,11 +16,12 @@ pub struct Config {
     pub qindex: u8,
     /// Frames from one key frame to the next; 0: only the first one and those asked for.
     pub key_interval: u32,
-    /// How far beyond its cell a value must go before its symbol changes, in steps, 0 to 0.49.
+    /// How far beyond its cell a value must go before its symbol may change, in steps, 0 to 0.49.
     pub sticky: f32,
-    /// Weight of the estimated bits against the squared error (in steps squared) of a symbol, 0 to 4. With 0 symbols are chosen by
-    /// distance and stickiness alone.
-    pub lambda: f32,
+    /// Frames that a value must stay out there before the symbol follows; 0: it follows at once.
+    pub patience: u8,
+    /// Distance from its symbol, in steps, at which a value need not wait, 0.5 to 8.
+    pub urgent: f32,
     /// Mean rate in kbit/s, headers included; 0: constant quality.
     pub bitrate: u32,
     /// No unit is longer than this many bytes; 0: no cap.
@@ -39,7 +40,8 @@ impl Config {
             qindex: 32,
             key_interval: 250,
             sticky: 0.25,
-            lambda: 0.0,
+            patience: 5,
+            urgent: 1.5,
             bitrate: 0,
             max_frame_bytes: 0,
             limits: Limits::default(),
@@ -60,6 +62,6 @@ impl Config {
         out_of_range("qindex_min", min, 0.0, max)?;
         out_of_range("qindex", f64::from(self.qindex), 0.0, top)?;
         out_of_range("sticky", f64::from(self.sticky), 0.0, 0.49)?;
-        out_of_range("lambda", f64::from(self.lambda), 0.0, 4.0)
+        out_of_range("urgent", f64::from(self.urgent), 0.5, 8.0)
     }
 }

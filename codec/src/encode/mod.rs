@@ -13,8 +13,9 @@ use crate::{
     Latents, Prior, Shape, Size,
     entropy::{FrameCoder, range::Writer},
     frame::{Fields, Header, HeaderWriter},
-    quant::{self, Rescale},
+    quant::Rescale,
 };
+use quantiser::Quantiser;
 
 pub use config::Config;
 pub use error::Error;
@@ -58,6 +59,8 @@ pub struct Encoder {
     qindex: u8,
     since_key: u32,
     latents: Latents,
+    /// Frames for which each value has been out of reach of its symbol.
+    waiting: Vec<u8>,
     trial: Trial,
 }
 
@@ -66,6 +69,7 @@ pub struct Encoder {
 struct Trial {
     coder: FrameCoder,
     symbols: Vec<i16>,
+    waiting: Vec<u8>,
     reference: Vec<i16>,
     payload: Vec<u8>,
 }
@@ -94,6 +98,7 @@ impl Encoder {
             qindex: 0,
             since_key: 0,
             latents: Latents::default(),
+            waiting: Vec::new(),
             trial: Trial::default(),
         })
     }
@@ -222,24 +227,25 @@ impl Encoder {
 
     fn attempt(&mut self, input: &Input<'_>, qindex: u8, key: bool) -> Candidate {
         let Self { trial, config, .. } = self;
-        let step = 1.0 / quant::step(qindex);
-        let quantiser = quantiser::Quantiser { scale: step, sticky: config.sticky, lambda: config.lambda };
+        let quantiser = Quantiser::new(config, qindex);
         match (&self.coder, key) {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
+                trial.waiting.clone_from(&self.waiting);
+                let Trial { symbols, waiting, reference, .. } = trial;
                 if qindex == self.qindex {
-                    quantiser.inter(input.latents, &self.latents.q, &mut trial.symbols);
+                    quantiser.inter(input.latents, &self.latents.q, symbols, waiting);
                 } else {
                     let rescale = Rescale::new(self.qindex, qindex);
                     trial.coder.rescale(rescale);
-                    trial.reference.clear();
-                    trial.reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
-                    quantiser.inter(input.latents, &trial.reference, &mut trial.symbols);
+                    reference.clear();
+                    reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
+                    quantiser.inter(input.latents, reference, symbols, waiting);
                 }
             }
             _ => {
                 trial.coder.start(&self.prior, input.shape, qindex);
-                quantiser.intra(input.latents, &mut trial.symbols);
+                quantiser.intra(input.latents, &mut trial.symbols, &mut trial.waiting);
             }
         }
         let mut writer = Writer::new(std::mem::take(&mut trial.payload));
@@ -268,6 +274,7 @@ impl Encoder {
             std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
             self.latents.shape = header.shape;
             std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
+            std::mem::swap(&mut self.waiting, &mut self.trial.waiting);
         }
         Packet { data: unit.into(), header }
     }

@@ -1,93 +1,102 @@
 //! The sticky quantiser: which integer stands for a float latent.
 //!
-//! Only the encoder runs this, so floats are welcome: the decoder takes the integers as they come.
+//! Only the encoder runs this, so floats are welcome: the decoder takes the integers as they come. A symbol that once was
+//! right is kept as long as it will do, because a change costs bits and its successors build on it: sensor noise must not.
 
-use crate::Latents;
+use super::Config;
+use crate::{Latents, quant};
 
 /// How symbols are chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantiser {
     /// Cells per unit of the latents: `1 / step`.
-    pub scale: f32,
-    /// See [`super::Config::sticky`].
-    pub sticky: f32,
-    /// See [`super::Config::lambda`].
-    pub lambda: f32,
+    scale: f32,
+    /// Distance from the kept symbol, in steps, beyond which a value waits for its turn.
+    reach: f32,
+    /// Distance beyond which it has its turn at once.
+    urgent: f32,
+    /// Frames that it waits.
+    patience: u8,
 }
 
-/// Bits that a change of a symbol is taken to cost: where, which way and how far.
-const CHANGE_BITS: f32 = 5.0;
-/// Bits of every further unit of magnitude.
-const UNIT_BITS: f32 = 1.5;
-
 impl Quantiser {
-    /// Chooses all symbols of a frame without a reference.
-    pub fn intra(&self, latents: &[f32], out: &mut Vec<i16>) {
-        out.clear();
-        out.extend(latents.iter().map(|&y| self.choose(y * self.scale, 0)));
+    pub fn new(config: &Config, qindex: u8) -> Self {
+        let reach = 0.5 + config.sticky;
+        Self {
+            scale: 1.0 / quant::step(qindex),
+            reach,
+            urgent: config.urgent.max(reach),
+            patience: config.patience,
+        }
     }
 
-    /// Chooses all symbols of a frame; `reference` are those that cost nothing.
-    pub fn inter(&self, latents: &[f32], reference: &[i16], out: &mut Vec<i16>) {
-        let reach = 0.5 + self.sticky;
-        out.clear();
-        out.extend(latents.iter().zip(reference).map(|(&y, &kept)| {
+    /// Chooses all symbols of a frame without a reference.
+    pub fn intra(&self, latents: &[f32], symbols: &mut Vec<i16>, waiting: &mut Vec<u8>) {
+        symbols.clear();
+        symbols.extend(latents.iter().map(|&y| nearest(y * self.scale)));
+        waiting.clear();
+        waiting.resize(latents.len(), 0);
+    }
+
+    /// Chooses all symbols of a frame. `reference` are those that cost nothing; `waiting` counts for how many frames each value has
+    /// been out of reach of its symbol.
+    pub fn inter(&self, latents: &[f32], reference: &[i16], symbols: &mut Vec<i16>, waiting: &mut [u8]) {
+        symbols.clear();
+        symbols.extend(latents.iter().zip(reference).zip(waiting).map(|((&y, &kept), waiting)| {
             let scaled = y * self.scale;
+            let distance = (scaled - f32::from(kept)).abs();
             // A NaN compares false, and keeps what there is.
-            if (scaled - f32::from(kept)).abs() > reach { self.choose(scaled, kept) } else { kept }
+            let outside = distance > self.reach;
+            *waiting = if outside { waiting.saturating_add(1) } else { 0 };
+            let change = distance > self.urgent || (outside && *waiting > self.patience);
+            *waiting = if change { 0 } else { *waiting };
+            if change { nearest(scaled) } else { kept }
         }));
     }
+}
 
-    /// The cheapest of the nearest symbol, its neighbour towards the reference, and the reference itself, by squared error in
-    /// steps plus lambda times estimated bits.
-    #[inline]
-    fn choose(&self, scaled: f32, reference: i16) -> i16 {
-        let max = f32::from(Latents::MAX);
-        // The cast takes NaN to 0.
-        let nearest = scaled.clamp(-max, max).round_ties_even() as i16;
-        if self.lambda == 0.0 || nearest == reference {
-            return nearest;
-        }
-        let cost = |symbol: i16| {
-            let error = scaled - f32::from(symbol);
-            let distance = f32::from((symbol - reference).abs());
-            let bits = if symbol == reference { 0.0 } else { CHANGE_BITS + UNIT_BITS * (distance - 1.0) };
-            error * error + self.lambda * bits
-        };
-        let nearer = nearest - (nearest - reference).signum();
-        [nearer, reference].into_iter().fold(nearest, |best, symbol| if cost(symbol) < cost(best) { symbol } else { best })
-    }
+/// The nearest symbol in range; a NaN becomes 0.
+#[inline]
+fn nearest(scaled: f32) -> i16 {
+    let max = f32::from(Latents::MAX);
+    scaled.clamp(-max, max).round_ties_even() as i16
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn quantiser(sticky: f32, lambda: f32) -> Quantiser {
-        Quantiser { scale: 2.0, sticky, lambda }
+    fn quantiser(sticky: f32, urgent: f32, patience: u8) -> Quantiser {
+        Quantiser { scale: 2.0, reach: 0.5 + sticky, urgent, patience }
     }
 
     #[test]
     fn nearest_within_range() {
-        let mut out = Vec::new();
+        let (mut out, mut waiting) = (Vec::new(), Vec::new());
         let input = [0.0, 0.24, 0.26, -0.26, 5000.0, -5000.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
-        quantiser(0.0, 0.0).intra(&input, &mut out);
+        quantiser(0.0, 0.5, 0).intra(&input, &mut out, &mut waiting);
         assert_eq!(out, [0, 0, 1, -1, 2047, -2047, 0, 2047, -2047]);
+        assert_eq!(waiting, [0; 9]);
     }
 
     #[test]
     fn a_symbol_sticks_until_the_value_is_well_outside_its_cell() {
         let mut out = Vec::new();
-        quantiser(0.25, 0.0).inter(&[1.85, 1.9, -0.3, f32::NAN], &[3, 3, 0, 7], &mut out);
+        quantiser(0.25, 0.75, 0).inter(&[1.85, 1.9, -0.3, f32::NAN], &[3, 3, 0, 7], &mut out, &mut [0; 4]);
         assert_eq!(out, [3, 4, 0, 7]);
     }
 
     #[test]
-    fn lambda_prefers_what_is_cheap() {
-        let mut out = Vec::new();
-        quantiser(0.0, 0.05).intra(&[0.3, 0.45, 2.8], &mut out);
-        assert_eq!(out, [0, 1, 6]);
-        quantiser(0.0, 1.0).intra(&[0.3, 0.45, 2.8], &mut out);
-        assert_eq!(out[..2], [0, 0]);
+    fn a_small_change_has_to_last_and_a_large_one_does_not() {
+        let (mut out, mut waiting) = (Vec::new(), [0; 3]);
+        let quantiser = quantiser(0.25, 1.5, 2);
+        let mut seen = Vec::new();
+        // Out of reach for good, out of reach on and off, and far away.
+        for values in [[0.45, 0.45, 0.8], [0.45, 0.1, 0.8], [0.45, 0.45, 0.8], [0.45, 0.1, 0.8]] {
+            let reference = seen.last().copied().unwrap_or([0; 3]);
+            quantiser.inter(&values, &reference, &mut out, &mut waiting);
+            seen.push([out[0], out[1], out[2]]);
+        }
+        assert_eq!(seen, [[0, 0, 2], [0, 0, 2], [1, 0, 2], [1, 0, 2]]);
     }
 }

@@ -40,7 +40,7 @@ pub fn bundle() -> BundleId {
 
 /// Settings that keep integers as they are.
 pub fn exact() -> encode::Config {
-    encode::Config { sticky: 0.0, lambda: 0.0, ..encode::Config::new(bundle()) }
+    encode::Config { sticky: 0.0, patience: 0, ..encode::Config::new(bundle()) }
 }
 
 pub fn encoder(config: encode::Config) -> Encoder {

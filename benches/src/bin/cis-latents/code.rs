@@ -21,8 +21,10 @@ pub struct Settings {
     pub qindex: u8,
     #[arg(long, default_value_t = 0.25)]
     pub sticky: f32,
-    #[arg(long, default_value_t = 0.0)]
-    pub lambda: f32,
+    #[arg(long, default_value_t = 5)]
+    pub patience: u8,
+    #[arg(long, default_value_t = 1.5)]
+    pub urgent: f32,
     #[arg(long, default_value_t = 250)]
     pub key_interval: u32,
     /// kbit/s; 0: constant quality
@@ -37,7 +39,8 @@ impl Settings {
         encode::Config {
             qindex: self.qindex,
             sticky: self.sticky,
-            lambda: self.lambda,
+            patience: self.patience,
+            urgent: self.urgent,
             key_interval: self.key_interval,
             bitrate: self.bitrate,
             max_frame_bytes: self.max_frame_bytes,

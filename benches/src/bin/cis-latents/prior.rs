@@ -23,8 +23,10 @@ pub struct Arguments {
     confidence: u16,
     #[arg(long, default_value_t = 0.25)]
     sticky: f32,
-    #[arg(long, default_value_t = 0.0)]
-    lambda: f32,
+    #[arg(long, default_value_t = 5)]
+    patience: u8,
+    #[arg(long, default_value_t = 1.5)]
+    urgent: f32,
     /// Where the prior goes
     #[arg(long, short)]
     output: PathBuf,
@@ -62,7 +64,8 @@ fn quantise(arguments: &Arguments, qindex: u8, dump: &Dump) -> Result<Vec<(Laten
         qindex_max: cis_codec::quant::QINDEX_MAX,
         key_interval: arguments.key_interval,
         sticky: arguments.sticky,
-        lambda: arguments.lambda,
+        patience: arguments.patience,
+        urgent: arguments.urgent,
         ..encode::Config::new("dump".parse()?)
     };
     let mut encoder = Encoder::new(config, Arc::new(Prior::default()))?;
