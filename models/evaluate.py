@@ -1,0 +1,139 @@
+"""Measures a bundle against labels that people made: detection quality at a rate.
+
+    python evaluate.py clip --bundle bundles/default --clip opencv_vtest.avi --truth opencv_vtest.gt.json --weights WEIGHTS
+    python evaluate.py coco --bundle bundles/default --data DATA --weights WEIGHTS
+
+Networks run in ONNX Runtime. Bytes are an estimate (cistrain/entropy.py) unless --coder names the project's own tool.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from cistrain import entropy, quantise
+from cistrain.boxes import average_precision, of_class
+from cistrain.bundle import Bundle
+from cistrain.clips import frames, picture
+from cistrain.reference import Reference
+
+
+def labels(path: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Frame number from 0 -> (boxes, ignore flags) of a COCO file whose image ids are frame numbers from 1."""
+    held: dict[int, list] = {}
+    for a in json.loads(path.read_text())["annotations"]:
+        x, y, w, h = a["bbox"]
+        held.setdefault(a["image_id"] - 1, []).append((x, y, x + w, y + h, a["iscrowd"]))
+    table = {k: np.array(v, float) for k, v in held.items()}
+    return {k: (v[:, :4], v[:, 4] > 0) for k, v in table.items()}
+
+
+NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))
+
+
+def clip_bytes(symbols: np.ndarray, latents: np.ndarray, qindex: int, args) -> float:
+    """Mean bytes of a coded frame."""
+    if args.coder is None:
+        return entropy.clip_bits(symbols) / 8 / len(symbols)
+    n, c, h, w = latents.shape
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "clip.f32", Path(folder) / "clip.cis"
+        latents.astype("<f4").tofile(source)
+        command = [str(args.coder), "encode", "--input", str(source), "--channels", str(c), "--height", str(h), "--width", str(w)]
+        command += ["--qindex", str(qindex), "--sticky", str(args.sticky), "--prior", str(args.bundle / "prior.bin"), "--output", str(out)]
+        subprocess.run(command, check=True, capture_output=True)
+        return out.stat().st_size / n
+
+
+def clip(args) -> None:
+    """AP50 of one class on a clip: every frame is coded, every third is judged."""
+    bundle, truth = Bundle(args.bundle), labels(args.truth)
+    person = bundle.classes.index("person")
+    teachers = [Reference(f, args.weights) for f in ("yolox-nano", "nanodet-plus-m-1.5x")] if args.weights else []
+    latents, found = [], {t.name: [] for t in teachers}
+    for number, rgb in frames(args.clip, args.frames):
+        y, geometry = bundle.front(rgb, args.input_size)
+        latents.append(y)
+        if number % args.every == 0:
+            for t in teachers:
+                found[t.name].append(t.objects(rgb, person))
+    latents = np.stack(latents)
+    judged = range(0, len(latents), args.every)
+    truth = [truth.get(k, NOTHING) for k in judged]
+    print(f"{bundle.id}: {args.clip.name}, {len(latents)} frames coded, {len(judged)} judged, latents {latents.shape[1:]}")
+    for name, answers in found.items():
+        print(f"{name} on source frames: AP50 {average_precision(answers, truth):.3f}", flush=True)
+    kind = "estimated" if args.coder is None else "coded"
+    for qindex in args.qindex:
+        symbols = quantise.sequence(latents, qindex, args.sticky)
+        answers = [bundle.objects(symbols[k], qindex, geometry, person) for k in judged]
+        size = clip_bytes(symbols, latents, qindex, args)
+        key = entropy.clip_bits(symbols[:1]) / 8
+        print(f"qindex {qindex}: AP50 {average_precision(answers, truth):.3f} at {size:.0f} {kind} bytes a frame (first about {key:.0f})", flush=True)
+
+
+def coco(args) -> None:
+    """AP (0.5:0.95) and AP50 over all classes on labelled stills, each coded as a key frame."""
+    bundle = Bundle(args.bundle)
+    listing = json.loads((args.data / "images" / "annotations.json").read_text())
+    chosen = [i for i in listing["images"] if i["source"] == "coco2017_sample"]
+    column = {c: k for k, c in enumerate(bundle.manifest["classes"]["coco-ids"])}
+    held: dict[int, list] = {i["id"]: [] for i in chosen}
+    for a in listing["annotations"]:
+        if a["image_id"] in held and a["category_id"] in column:
+            x, y, w, h = a["bbox"]
+            held[a["image_id"]].append((x, y, x + w, y + h, a["iscrowd"], column[a["category_id"]]))
+    truth = [np.array(held[i["id"]], float).reshape(-1, 6) for i in chosen]
+    pictures = [picture(args.data / "images" / i["file_name"]) for i in chosen]
+    for family in ("yolox-nano", "nanodet-plus-m-1.5x") if args.weights else ():
+        teacher = Reference(family, args.weights)
+        report(f"{family} on source pictures", [teacher.detect(p) for p in pictures], truth)
+    coded = [bundle.front(p, args.input_size) for p in pictures]
+    for qindex in args.qindex:
+        symbols = [np.rint(y / quantise.step(qindex)).astype(np.int16) for y, _ in coded]
+        size = np.mean([entropy.clip_bits(s[None]) / 8 for s in symbols])
+        answers = [bundle.detect(s, qindex, g) for s, (_, g) in zip(symbols, coded, strict=True)]
+        report(f"{bundle.id} qindex {qindex}, about {size:.0f} bytes a picture without prior", answers, truth)
+
+
+def report(title: str, answers: list, truth: list) -> None:
+    """Prints mean AP over the classes that occur."""
+    table = []
+    for index in range(answers[0][1].shape[1]):
+        there = [(t[t[:, 5] == index][:, :4], t[t[:, 5] == index][:, 4] > 0) for t in truth]
+        if not any((~ignored).any() for _, ignored in there):
+            continue
+        found = [of_class(b, s, index) for b, s in answers]
+        table.append([average_precision(found, there, o) for o in np.arange(0.5, 0.96, 0.05)])
+    table = np.array(table)
+    print(f"{title}: AP {table.mean():.3f}, AP50 {table[:, 0].mean():.3f} over {len(table)} classes", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    for function in (clip, coco):
+        sub = kinds.add_parser(function.__name__, help=function.__doc__)
+        sub.set_defaults(run=function)
+        sub.add_argument("--bundle", type=Path, required=True)
+        sub.add_argument("--weights", type=Path, help="folder of the teachers; without it only the bundle is measured")
+        sub.add_argument("--input-size", type=int, default=416)
+        sub.add_argument("--qindex", type=int, nargs="+", default=[24, 28, 32, 36, 40, 44])
+        if function is coco:
+            sub.add_argument("--data", type=Path, required=True)
+            continue
+        sub.add_argument("--clip", type=Path, required=True)
+        sub.add_argument("--truth", type=Path, required=True)
+        sub.add_argument("--every", type=int, default=3)
+        sub.add_argument("--frames", type=int, help="stop after so many")
+        sub.add_argument("--sticky", type=float, default=0.25)
+        sub.add_argument("--coder", type=Path, help="the tool cis-latents; bytes are estimated without it")
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

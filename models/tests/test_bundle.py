@@ -1,0 +1,88 @@
+"""Exported bundles: ONNX answers are PyTorch's at two sizes, and the manifest keeps docs/bundle.md."""
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from cistrain.bundle import Bundle
+from cistrain.export import write_graphs, write_manifest
+from cistrain.networks import CHANNELS, Detect, Front
+from cistrain.restore import Restore
+
+DEFAULT = Path(__file__).parents[1] / "bundles" / "default"
+
+
+@pytest.fixture(scope="module")
+def exported(weights, tmp_path_factory):
+    """A bundle of tiny networks whose silent residuals were given a voice, and the networks."""
+    torch.manual_seed(3)
+    networks = [m("yolox-nano", weights).eval() for m in (Front, Detect)] + [Restore().eval()]
+    for network in networks:
+        for p in network.parameters():
+            if not p.any():
+                torch.nn.init.normal_(p, 0, 0.05)
+    out = tmp_path_factory.mktemp("bundle")
+    write_graphs(*networks, out)
+    (out / "prior.bin").write_bytes(b"")
+    write_manifest(out, "cis-tiny", "0.0.0", 'a "tiny" one', "seeded random weights")
+    return out, networks
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 192), (192, 64)])
+def test_graphs_agree_with_pytorch(exported, height, width):
+    folder, (front, detect, restore) = exported
+    x = np.random.default_rng(height).integers(0, 256, (1, height, width, 3), np.uint8)
+    run = lambda name, feed: onnxruntime.InferenceSession(str(folder / name), providers=["CPUExecutionProvider"]).run(None, feed)
+    with torch.no_grad():
+        y, squeezed = front(torch.from_numpy(x).permute(0, 3, 1, 2).float())
+        boxes, scores = detect.boxes(y)
+        picture = restore(y).round().clamp(0, 255).permute(0, 2, 3, 1)
+    ours = run("front.onnx", {"x": x})
+    assert ours[0].shape == (1, CHANNELS, height // 32, width // 32) and ours[1].shape == (1, 3, height // 2, width // 2)
+    np.testing.assert_allclose(ours[0], y, atol=1e-3, rtol=1e-3)
+    np.testing.assert_allclose(ours[1], squeezed, atol=1e-2, rtol=1e-4)
+    found = run("detect.onnx", {"y": np.concatenate([y, y])})
+    for got, expected in zip(found, (boxes, scores), strict=True):
+        np.testing.assert_allclose(got[1], expected[0], atol=1e-2, rtol=1e-3)
+    (seen,) = run("restore.onnx", {"y": y.numpy()})
+    assert seen.dtype == np.uint8 and seen.shape == x.shape
+    assert np.abs(seen.astype(int) - picture.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["default", "exported"])
+def test_manifest_is_valid(name, exported):
+    folder = DEFAULT if name == "default" else exported[0]
+    manifest = tomllib.loads((folder / "manifest.toml").read_text())
+    assert manifest["format"] == 1 and re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,62}", manifest["id"])
+    assert set(manifest) == {
+        "format", "id", "version", "description", "license", "source",
+        "input", "latents", "front", "detect", "restore", "prior", "classes", "files",
+    }  # fmt: skip
+    listed = {f["name"]: f for f in manifest["files"]}
+    assert set(listed) == {p.name for p in folder.iterdir()} - {"manifest.toml"}
+    for file, entry in listed.items():
+        data = (folder / file).read_bytes()
+        assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest()), file
+        assert entry["license"]
+    assert len(manifest["classes"]["names"]) == len(manifest["classes"]["coco-ids"]) == 80
+    assert all(manifest[g]["macs"] > 0 for g in ("front", "detect", "restore"))
+    assert sum(f["bytes"] for f in listed.values()) < 20e6
+
+
+def test_default_bundle_runs_and_its_front_is_cheap():
+    bundle = Bundle(DEFAULT)
+    assert bundle.manifest["front"]["macs"] < 0.15e9
+    rgb = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
+    y, geometry = bundle.front(rgb, 160)
+    assert y.shape == (CHANNELS, 6, 10) and geometry.content == (320, 180)
+    symbols = np.rint(y).astype(np.int16)
+    boxes, scores = bundle.detect(symbols, 32, geometry)
+    assert boxes.shape == (len(scores), 4) and scores.shape[1] == 80
+    assert 0 <= scores.min() and scores.max() <= 1 and boxes[:, 2].max() <= 160
+    assert bundle.restore(symbols, 32, geometry).shape == (180, 320, 3)

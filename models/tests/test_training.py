@@ -1,0 +1,89 @@
+"""Training on seeded synthetic material: losses fall, runs resume, and the rate term buys bits."""
+
+import json
+
+import pytest
+import torch
+
+from cistrain import start
+from cistrain.data import Pairs
+from cistrain.networks import Front, Teacher
+from cistrain.train import Schedule, Trainer, run
+from cistrain.train_restore import RestoreTrainer, pixel_loss
+
+SIZE = 128
+
+
+@pytest.fixture(scope="module")
+def checkpoint(weights):
+    torch.manual_seed(0)
+    teacher = Teacher("yolox-nano", weights)
+    stats = start.pca.Moments(256)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        x = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8) * 255, size=256, mode="bilinear")
+        with torch.no_grad():
+            features = teacher.trunk(teacher.normalise(torch.nn.functional.avg_pool2d(x, 2)))
+        features.requires_grad_()
+        scalar = start.sensitivity_probe("yolox-nano", teacher.back(features), generator)
+        (gradient,) = torch.autograd.grad(scalar, features)
+        stats.add(start.pca.blocks(features.detach()), start.pca.blocks(gradient))
+    return start.untrained("yolox-nano", weights, stats)
+
+
+def losses(trainer, material, steps: int) -> list[dict]:
+    pairs = Pairs(material, SIZE, seed=1, clip_share=1.0)
+    batch = pairs.batch(2)
+    out = []
+    for _ in range(steps):
+        torch.manual_seed(5)
+        out.append(trainer.step(*batch))
+        trainer.seconds += 1
+    return out
+
+
+def test_distillation_loss_falls(checkpoint, weights, material):
+    trainer = Trainer(checkpoint, weights, Schedule(minutes=3, warm=1.0, learning_rate=4e-3))
+    seen = losses(trainer, material, 100)
+    task = lambda e: e["objectness"] + e["classes"] + e["boxes"] + e["features"]
+    assert task(seen[-1]) < 0.8 * task(seen[0])
+    assert seen[-1]["key_bits"] < seen[0]["key_bits"]
+
+
+def test_rate_term_buys_bits(checkpoint, weights, material):
+    ends = {}
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        schedule = Schedule(minutes=3, warm=0.0, ramp=0.01, rate_weight=weight, learning_rate=3e-4)
+        ends[weight] = losses(Trainer(checkpoint, weights, schedule), material, 60)[-1]
+    bits = lambda e: e["key_bits"] + e["inter_bits"]
+    assert bits(ends[1.0]) < 0.95 * bits(ends[0.0])
+
+
+def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
+    schedule = Schedule(minutes=0.03, pairs=1, size=SIZE)
+    trainer = Trainer(checkpoint, weights, schedule)
+    run(trainer, Pairs(material, SIZE, 0, 1.0), tmp_path, save_every=0.0)
+    again = Trainer(torch.load(tmp_path / "last.pt"), weights, schedule)
+    assert again.steps == trainer.steps > 0 and again.seconds == trainer.seconds
+    for a, b in zip(again.front.parameters(), trainer.front.parameters(), strict=True):
+        assert torch.equal(a, b)
+    model = torch.load(tmp_path / "model.pt")
+    assert json.loads(model["note"].split(", ", 1)[1])["size"] == SIZE
+
+
+def test_restoration_learns(checkpoint, weights, material):
+    front = Front("yolox-nano", weights)
+    front.load_state_dict(checkpoint["front"])
+    trainer = RestoreTrainer(front, None, minutes=10, learning_rate=2e-3)
+    pairs = Pairs(material, SIZE, 1, 1.0)
+    clean = pairs.batch(3)[1].flatten(0, 1)
+    with torch.no_grad():
+        blank = pixel_loss(torch.full_like(clean, 128.0), clean)
+    trainer.start(clean for _ in range(2))
+    seen = [trainer.step(clean, clean)["pixels"] for _ in range(30)]
+    assert seen[0] < 0.9 * blank
+    assert seen[-1] < 0.9 * seen[0]
+    trainer.seconds = 590.0
+    late = trainer.step(clean, clean)
+    assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
