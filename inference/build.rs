@@ -8,12 +8,8 @@ use std::{env, fs};
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
-    let mut folder = root.join("../models/bundles/default");
-    if !folder.join("manifest.toml").is_file() {
-        folder = root.join("tests/fixtures/tiny");
-    }
+    let folder = root.join("../models/bundles/default");
     println!("cargo::rerun-if-changed={}", folder.display());
-    println!("cargo::rerun-if-changed=../models/bundles");
     let list = match list(&folder) {
         Ok(list) => list,
         Err(error) => {
