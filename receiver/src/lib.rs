@@ -1,1 +1,34 @@
 //! The cis receiver daemon: many cameras in, detections and the operator's view out.
+//!
+//! ```text
+//! link --events--> intake --latents--> detect --lines---> json
+//!                    |                    `----frames---> view --appsrc--> RTSP
+//!                    `-------units------> record
+//! ```
+//!
+//! Each arrow is a bounded queue; the module at its end says what happens when it is full. All work is done by the crates
+//! below: this one joins them.
+
+mod clock;
+pub mod config;
+mod detect;
+mod error;
+mod intake;
+mod latency;
+mod lines;
+mod link;
+mod receiver;
+mod record;
+mod rotate;
+mod rtsp;
+mod signals;
+mod slots;
+mod stats;
+mod status;
+mod stream;
+
+pub mod cli;
+
+pub use error::Error;
+pub use receiver::{Receiver, Totals};
+pub use stats::Snapshot;

@@ -1,0 +1,115 @@
+//! What the program does with its command line: `load` it, then `run` it.
+
+use crate::config::{self, Config};
+use crate::{Error, Receiver, signals};
+use anyhow::Context;
+use clap::ArgMatches;
+use std::path::PathBuf;
+
+/// What the command line asks for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Task {
+    /// Receive until a signal comes.
+    Receive(Box<Config>),
+    /// Print the configuration with all defaults filled in.
+    CheckConfig(toml::Table),
+    /// Make a certificate authority and the receiver's certificate.
+    InitKeys {
+        /// Where the files go.
+        dir: PathBuf,
+        /// By which names cameras reach the receiver.
+        names: Vec<String>,
+    },
+    /// Allow a camera.
+    AddCamera {
+        /// The folder that `InitKeys` filled.
+        dir: PathBuf,
+        /// The stream's name.
+        camera: String,
+    },
+}
+
+/// Reads the command line, the environment and the configuration file. Ends the process on `--help` and on flags that do not exist.
+pub fn load() -> Result<Task, config::Error> {
+    let matches = config::command().get_matches();
+    match matches.subcommand() {
+        None => Ok(Task::Receive(Box::new(Config::load(&matches)?.0))),
+        Some(("keys", keys)) => Ok(keys_task(keys)),
+        Some((_, check)) => Ok(Task::CheckConfig(Config::load(check)?.1)),
+    }
+}
+
+fn keys_task(matches: &ArgMatches) -> Task {
+    let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+    let dir = matches.get_one::<PathBuf>("dir").cloned().unwrap_or_default();
+    let texts = |id: &str| matches.get_many::<String>(id).into_iter().flatten().cloned();
+    match name {
+        "init" => Task::InitKeys {
+            dir,
+            names: texts("name").collect(),
+        },
+        _ => Task::AddCamera {
+            dir,
+            camera: texts("camera").collect(),
+        },
+    }
+}
+
+/// Does it.
+pub fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Receive(config) => receive(&config).map_err(Into::into),
+        Task::CheckConfig(table) => {
+            print!("{table}");
+            Ok(())
+        }
+        Task::InitKeys { dir, names } => {
+            cis_link::keys::init(&dir, &names)?;
+            println!(
+                "wrote ca.pem, ca.key, server.pem and server.key to {}",
+                dir.display()
+            );
+            Ok(())
+        }
+        Task::AddCamera { dir, camera } => {
+            let stream = camera.parse().context("the camera's name")?;
+            cis_link::keys::add_camera(&dir, &stream)?;
+            println!(
+                "wrote {0}/{camera}.token (for the camera) and allowed it in {0}/tokens.toml",
+                dir.display()
+            );
+            Ok(())
+        }
+    }
+}
+
+fn receive(config: &Config) -> Result<(), Error> {
+    // Before any thread starts, so that no signal is missed while the model loads.
+    let signal = signals::watch().map_err(Error::Thread)?;
+    let receiver = Receiver::start(config)?;
+    tracing::info!("listening for cameras on {} (QUIC)", receiver.address());
+    if let Some(address) = receiver.rtsp_address() {
+        tracing::info!("views at rtsp://{address}/STREAM");
+    }
+    if config.listen.insecure {
+        tracing::warn!("insecure: every camera is accepted");
+    }
+    let name = signal.recv().unwrap_or("no signal can come");
+    tracing::info!("{name}: shutting down");
+    let totals = receiver.shutdown();
+    tracing::info!(
+        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded",
+        totals.streams,
+        totals.sum.frames,
+        totals.sum.bytes,
+        totals.sum.objects,
+        totals.sum.results,
+        totals.lines,
+        totals.lines_lost,
+        totals.sum.undecoded,
+        totals.sum.undetected,
+        totals.sum.unrecorded,
+    );
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! The configuration: defaults < file < environment < flags, every value checked where it is read.
+
+mod error;
+mod file;
+mod flags;
+mod layer;
+pub mod options;
+pub mod reference;
+
+pub use error::{Error, Origin};
+pub use flags::command;
+
+use layer::Layer;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything the receiver is told. One field per option of [`options::OPTIONS`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where cameras connect and who may.
+    pub listen: Listen,
+    /// The networks.
+    pub model: Model,
+    /// What is detected.
+    pub detect: Detect,
+    /// JSON lines.
+    pub json: Json,
+    /// The operator's view.
+    pub rtsp: Rtsp,
+    /// Recordings.
+    pub record: Record,
+    /// The periodic status line.
+    pub status: Status,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[listen]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)] // the table of options documents every field
+pub struct Listen {
+    pub address: SocketAddr,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub tokens: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
+    pub insecure: bool,
+    pub max_streams: usize,
+    pub max_unit_bytes: usize,
+    pub queue: usize,
+    pub idle_timeout: u64,
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Model {
+    pub folder: Option<PathBuf>,
+    pub device: String,
+    pub threads: u16,
+}
+
+/// `[detect]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Detect {
+    pub threshold: f32,
+    pub nms_iou: f32,
+    pub classes: Option<Vec<String>>,
+    pub max_objects: usize,
+    pub queue: usize,
+    pub when_full: WhenFull,
+}
+
+/// What happens to a frame that finds the detector busy.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// It goes without detections.
+    Drop,
+    /// Its camera waits.
+    Wait,
+}
+
+/// `[json]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Json {
+    pub output: PathBuf,
+    pub max_size: u64,
+    pub max_files: u32,
+    pub queue: usize,
+}
+
+/// `[rtsp]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Rtsp {
+    pub enabled: bool,
+    pub address: SocketAddr,
+    pub bitrate: u32,
+    pub max_clients: u32,
+}
+
+/// `[record]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Record {
+    pub folder: Option<PathBuf>,
+    pub max_size: u64,
+    pub sync: Sync,
+    pub queue: usize,
+}
+
+/// When a recording is forced to the disk.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// Left to the operating system.
+    Never,
+    /// When a file ends.
+    Close,
+    /// At every key frame, and when a file ends.
+    Key,
+}
+
+/// `[status]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Status {
+    pub interval: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Log {
+    pub filter: String,
+}
+
+impl Config {
+    /// The configuration of a command line that [`command`] parsed, with its file and the environment; and the same as TOML.
+    pub fn load(matches: &clap::ArgMatches) -> Result<(Self, toml::Table), Error> {
+        let (over, path) = flags::read(matches)?;
+        let file = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        Self::resolve(Layer::defaults()?.under(file).under(over))
+    }
+
+    /// The configuration in a file's text, as if the file lay at `path`.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, Error> {
+        Ok(Self::resolve(Layer::defaults()?.under(file::parse(text, path)?))?.0)
+    }
+
+    fn resolve(layer: Layer) -> Result<(Self, toml::Table), Error> {
+        let table = layer.to_toml();
+        let config: Self =
+            Self::deserialize(table.clone()).map_err(|e| Error::Conflict(e.message().into()))?;
+        config.check()?;
+        Ok((config, table))
+    }
+
+    /// What no single option can tell.
+    fn check(&self) -> Result<(), Error> {
+        let conflict = |text: &str| Err(Error::Conflict(text.into()));
+        let listen = &self.listen;
+        if listen.tokens.is_none() && listen.client_ca.is_none() && !listen.insecure {
+            return conflict(
+                "nobody could authenticate: set listen.tokens or listen.client-ca, or accept everybody with --insecure",
+            );
+        }
+        if listen.insecure && (listen.tokens.is_some() || listen.client_ca.is_some()) {
+            return conflict(
+                "listen.insecure accepts everybody, so listen.tokens and listen.client-ca must not be set",
+            );
+        }
+        if listen.certificate.is_some() != listen.key.is_some() {
+            return conflict("listen.certificate and listen.key belong together: one of them is not set");
+        }
+        if listen.certificate.is_none() && !listen.insecure {
+            return conflict(
+                "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
+            );
+        }
+        if self.json.output == Path::new("none") && !self.rtsp.enabled && self.record.folder.is_none() {
+            return conflict(
+                "json.output is `none`, rtsp.enabled is false and record.folder unset: nothing to do",
+            );
+        }
+        Ok(())
+    }
+}

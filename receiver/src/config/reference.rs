@@ -1,0 +1,72 @@
+//! The table of options as text: the reference in docs/receiver.md and receiver.example.toml. A test holds the files to it.
+
+use super::options::{Kind, OPTIONS, Opt};
+use std::fmt::Write;
+
+/// What `cis-receiver keys` writes: set in the example, so that it is complete.
+const EXAMPLE: &[(&str, &str)] = &[
+    ("listen.certificate", "server.pem"),
+    ("listen.key", "server.key"),
+    ("listen.tokens", "tokens.toml"),
+];
+
+/// One Markdown table per section.
+pub fn markdown() -> String {
+    let mut text = String::new();
+    each(|opt, first, section, name| {
+        if first {
+            let _ = write!(
+                text,
+                "\n### [{section}]\n\n| field | legal | default | what |\n|---|---|---|---|\n"
+            );
+        }
+        let default = opt.default.map_or("unset".into(), |d| format!("`{d}`"));
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {default} | {} |",
+            opt.kind.to_string().replace('|', "\\|"),
+            opt.help
+        );
+    });
+    text
+}
+
+/// A complete configuration file with every option, defaults as comments.
+pub fn example() -> String {
+    let mut text =
+        "# Configuration of cis-receiver with every option; what is commented out is the default.\n\
+                    # docs/receiver.md explains it. Relative paths start at this file's folder.\n"
+            .to_owned();
+    each(|opt, first, section, name| {
+        if first {
+            let _ = write!(text, "\n[{section}]\n");
+        }
+        let _ = writeln!(text, "# {} Legal: {}.", opt.help, opt.kind);
+        let _ = match EXAMPLE.iter().find(|(key, _)| *key == opt.key) {
+            Some((_, value)) => writeln!(text, "{name} = \"{value}\""),
+            None => writeln!(
+                text,
+                "# {name} = {}",
+                opt.default.map_or("(unset)".into(), |d| toml(opt, d))
+            ),
+        };
+    });
+    text
+}
+
+fn toml(opt: &Opt, value: &str) -> String {
+    match opt.kind {
+        Kind::Integer(..) | Kind::Number(..) | Kind::Switch => value.into(),
+        _ => format!("\"{value}\""),
+    }
+}
+
+/// Calls `visit` with each option, whether it is its section's first, its section and its name.
+fn each(mut visit: impl FnMut(&Opt, bool, &str, &str)) {
+    let mut before = "";
+    for opt in OPTIONS {
+        let (section, name) = opt.key.split_once('.').unwrap_or(("", opt.key));
+        visit(opt, section != before, section, name);
+        before = section;
+    }
+}

@@ -1,0 +1,164 @@
+//! The detector's thread: one network for all streams. Frames come in order over a bounded queue; what is known of them
+//! goes to the JSON lines and to the view.
+
+use crate::lines::Lines;
+use crate::rtsp;
+use crate::slots::Slot;
+use crate::stream::{Registry, Stream};
+use bytes::Bytes;
+use cis_codec::frame::Header;
+use cis_codec::{Latents, quant};
+use cis_inference::bundle::Bundle;
+use cis_inference::detect::{Detection, Detector, Params};
+use cis_inference::geometry::Geometry;
+use crossbeam_channel::Receiver;
+use gstcis::regions::Region;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What there is to do for a frame.
+pub enum Work {
+    /// Find its objects; the slot is free again afterwards.
+    Detect(Latents, Slot),
+    /// It shows what the frame before showed.
+    Repeat,
+    /// Nothing: the detector is behind.
+    Pass,
+}
+
+/// What comes over the queue.
+pub enum Job {
+    /// The next frame of its stream.
+    Frame(Box<Frame>),
+    /// A stream has ended.
+    End(Arc<Stream>),
+}
+
+/// One frame on its way.
+pub struct Frame {
+    /// Its stream.
+    pub stream: Arc<Stream>,
+    /// What its unit says.
+    pub header: Header,
+    /// The unit.
+    pub unit: Bytes,
+    /// What to do.
+    pub work: Work,
+}
+
+/// Starts the thread `cis-detect`; it ends when the queue is closed and empty.
+pub fn start(
+    detector: Detector,
+    params: Params,
+    bundle: Bundle,
+    lines: Lines,
+    registry: Arc<Registry>,
+    queue: Receiver<Job>,
+) -> std::io::Result<JoinHandle<()>> {
+    let mut worker = Worker {
+        detector,
+        params,
+        bundle,
+        lines,
+        registry,
+        values: Vec::new(),
+        healthy: true,
+    };
+    let run = move || {
+        for job in queue {
+            match job {
+                Job::Frame(frame) => worker.frame(*frame),
+                Job::End(stream) => worker.end(&stream),
+            }
+        }
+    };
+    std::thread::Builder::new().name("cis-detect".into()).spawn(run)
+}
+
+struct Worker {
+    detector: Detector,
+    params: Params,
+    bundle: Bundle,
+    lines: Lines,
+    registry: Arc<Registry>,
+    values: Vec<f32>,
+    healthy: bool,
+}
+
+impl Worker {
+    fn end(&self, stream: &Arc<Stream>) {
+        self.registry.remove(stream);
+        tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        let Frame {
+            stream,
+            header,
+            unit,
+            work,
+        } = frame;
+        let known = match work {
+            Work::Detect(latents, _slot) => self.detect(&stream, &header, &latents),
+            Work::Repeat => true,
+            Work::Pass => false,
+        };
+        let regions = stream.regions.lock().clone();
+        if known {
+            stream.stats.result(&header, regions.len());
+            self.tell(&stream, &header, &regions);
+        } else {
+            stream.stats.undetected.add(1);
+        }
+        if let Some(view) = &stream.view {
+            view.push(rtsp::Frame {
+                header,
+                unit,
+                regions,
+            });
+        }
+    }
+
+    fn detect(&mut self, stream: &Stream, header: &Header, latents: &Latents) -> bool {
+        match self.run(header, latents) {
+            Ok(found) => {
+                *stream.regions.lock() = found
+                    .iter()
+                    .map(|d| Region::on_grid(d, (header.source.width, header.source.height)))
+                    .collect();
+                self.healthy = true;
+                true
+            }
+            Err(e) => {
+                // A network that fails once will fail for every frame: once is enough in the log.
+                if std::mem::replace(&mut self.healthy, false) {
+                    tracing::error!(stream = %stream.name, "detection: {e}");
+                }
+                false
+            }
+        }
+    }
+
+    fn run(&mut self, header: &Header, latents: &Latents) -> Result<Vec<Detection>, cis_inference::Error> {
+        let (source, shape) = (header.source, header.shape);
+        let manifest = self.bundle.manifest();
+        let geometry = Geometry::from_latents(
+            (source.width, source.height),
+            (shape.width, shape.height),
+            manifest,
+        )?;
+        self.values.resize(latents.q.len(), 0.0);
+        quant::dequantize(&latents.q, header.qindex, &mut self.values);
+        self.detector.detect(&self.values, &geometry, &self.params)
+    }
+
+    fn tell(&self, stream: &Stream, header: &Header, regions: &[Region]) {
+        if !self.lines.wanted() {
+            return;
+        }
+        match gstcis::json_line(stream.name.as_str(), header, regions) {
+            Ok(line) => self.lines.send(line),
+            Err(e) => tracing::error!(stream = %stream.name, "JSON line: {e}"),
+        }
+    }
+}

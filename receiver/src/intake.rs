@@ -1,0 +1,214 @@
+//! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
+
+use crate::config::WhenFull;
+use crate::detect::{Frame, Job, Work};
+use crate::link::Link;
+use crate::record::{Recorder, Tape};
+use crate::rtsp::{Server, View};
+use crate::slots::{Slot, Slots};
+use crate::stats::Stats;
+use crate::stream::{Registry, Stream};
+use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
+use cis_link::listener::{Event, Events};
+use cis_link::{StreamName, Unit};
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A key frame is dear on a thin uplink: it is asked for this often at most.
+const KEY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Everything that intake hands frames to.
+pub struct Intake {
+    /// Where key frames are asked for.
+    pub link: Arc<Link>,
+    /// The detector.
+    pub jobs: Sender<Job>,
+    /// Recordings, when they are made.
+    pub recorder: Option<Recorder>,
+    /// The views, when they are served.
+    pub rtsp: Option<Arc<Server>>,
+    /// The open streams.
+    pub registry: Arc<Registry>,
+    /// The receiver's bundle.
+    pub bundle: BundleId,
+    /// Its prior.
+    pub prior: Arc<Prior>,
+    /// What a stream may ask for.
+    pub limits: Limits,
+    /// Places in the detector's queue per stream.
+    pub queue: usize,
+    /// What happens when they are taken.
+    pub when_full: WhenFull,
+}
+
+/// A stream as intake sees it.
+struct Feed {
+    stream: Arc<Stream>,
+    decoder: Decoder,
+    tape: Option<Tape>,
+    asker: Arc<Asker>,
+    healthy: bool,
+}
+
+/// Asks a camera for key frames, not too often.
+struct Asker {
+    link: Arc<Link>,
+    stream: StreamName,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Asker {
+    fn ask(&self) {
+        let mut last = self.last.lock();
+        if last.is_none_or(|last| last.elapsed() >= KEY_PAUSE) {
+            *last = Some(Instant::now());
+            self.link.ask_key(&self.stream);
+        }
+    }
+}
+
+impl Intake {
+    /// Handles events until the listener is closed and the last of them is taken.
+    pub fn run(self, events: &Events) {
+        let mut feeds = HashMap::new();
+        events.iter().for_each(|event| self.handle(&mut feeds, event));
+        let names: Vec<_> = feeds.keys().cloned().collect();
+        names
+            .iter()
+            .for_each(|name| self.close(&mut feeds, name, "the receiver shuts down"));
+    }
+
+    fn handle(&self, feeds: &mut HashMap<StreamName, Feed>, event: Event) {
+        match event {
+            Event::Opened { stream, remote, .. } => {
+                self.close(feeds, &stream, "its camera connected again");
+                tracing::info!(%stream, %remote, "stream opened");
+                feeds.insert(stream.clone(), self.open(stream));
+            }
+            Event::Unit { stream, unit, .. } => {
+                if let Some(feed) = feeds.get_mut(&stream) {
+                    self.unit(feed, unit);
+                }
+            }
+            Event::GroupReset { stream, .. } => {
+                if let Some(feed) = feeds.get_mut(&stream) {
+                    tracing::warn!(%stream, "the camera gave a group of frames up; goes on at the next key frame");
+                    feed.gap();
+                }
+            }
+            Event::Closed { stream, reason, .. } => self.close(feeds, &stream, &reason),
+            Event::Refused { remote, reason, .. } => tracing::warn!(%remote, "camera refused: {reason}"),
+            _ => {}
+        }
+    }
+
+    fn open(&self, name: StreamName) -> Feed {
+        let stats = Stats::new();
+        let asker = Arc::new(Asker {
+            link: self.link.clone(),
+            stream: name.clone(),
+            last: Mutex::new(None),
+        });
+        let tape = self
+            .recorder
+            .as_ref()
+            .map(|r| r.tape(name.clone(), stats.unrecorded.clone()));
+        let view = self.rtsp.as_ref().map(|server| {
+            let asker = asker.clone();
+            let view = Arc::new(View::new(stats.unrestored.clone(), move || asker.ask()));
+            server.add(&name, view.clone());
+            view
+        });
+        let slots = Slots::new(self.queue);
+        let stream = Arc::new(Stream {
+            name,
+            stats,
+            view,
+            slots,
+            regions: Mutex::new(Arc::from([])),
+        });
+        self.registry.insert(stream.clone());
+        let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
+        Feed {
+            stream,
+            decoder,
+            tape,
+            asker,
+            healthy: true,
+        }
+    }
+
+    fn close(&self, feeds: &mut HashMap<StreamName, Feed>, name: &StreamName, reason: &str) {
+        let Some(feed) = feeds.remove(name) else { return };
+        if let (Some(server), Some(view)) = (&self.rtsp, &feed.stream.view) {
+            server.remove(name);
+            view.end();
+        }
+        tracing::info!(stream = %name, "stream closed: {reason}");
+        // The detector ends after this thread only.
+        let _ = self.jobs.send(Job::End(feed.stream));
+    }
+
+    fn unit(&self, feed: &mut Feed, unit: Unit) {
+        let stream = feed.stream.clone();
+        stream.stats.arrived(unit.data.len(), unit.key);
+        let frame = match feed.decoder.decode(&unit.data) {
+            Ok(frame) => frame,
+            Err(e) if e.is_skippable() => return,
+            Err(e) => return feed.failed(&e),
+        };
+        feed.healthy = true;
+        let work = if frame.header.repeat {
+            Work::Repeat
+        } else {
+            match self.slot(&stream.slots) {
+                Some(slot) => Work::Detect(frame.latents.clone(), slot),
+                None => Work::Pass,
+            }
+        };
+        let header = frame.header;
+        if let Some(tape) = &mut feed.tape {
+            tape.write(&unit.data, header.key);
+        }
+        // Passed frames cost the detector nothing, so a full queue empties soon; meanwhile the cameras are slowed down.
+        let _ = self.jobs.send(Job::Frame(Box::new(Frame {
+            stream,
+            header,
+            unit: unit.data,
+            work,
+        })));
+    }
+
+    fn slot(&self, slots: &Slots) -> Option<Slot> {
+        match self.when_full {
+            WhenFull::Drop => slots.try_take(),
+            WhenFull::Wait => Some(slots.take()),
+        }
+    }
+}
+
+impl Feed {
+    /// A unit could not be decoded.
+    fn failed(&mut self, error: &decode::Error) {
+        self.stream.stats.undecoded.add(1);
+        if std::mem::replace(&mut self.healthy, false) {
+            tracing::warn!(stream = %self.stream.name, "{error}; goes on at the next key frame");
+        }
+        self.gap();
+        self.asker.ask();
+    }
+
+    /// What comes next makes sense from its next key frame on.
+    fn gap(&mut self) {
+        self.decoder.reset();
+        if let Some(tape) = &mut self.tape {
+            tape.gap();
+        }
+        if let Some(view) = &self.stream.view {
+            view.gap();
+        }
+    }
+}

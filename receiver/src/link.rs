@@ -1,0 +1,74 @@
+//! The listener, shared by those who ask cameras for key frames, and closed by one.
+
+use crate::{Error, config};
+use cis_link::listener::{Auth, Config, Events, Listener, ServerTls};
+use cis_link::{Identity, StreamName};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long cameras get to take note of the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The cameras' side of the receiver.
+pub struct Link {
+    listener: Mutex<Option<Listener>>,
+    address: SocketAddr,
+}
+
+impl Link {
+    /// Reads certificates and tokens and binds the address. Cameras with another bundle are refused.
+    pub fn bind(config: &config::Listen, bundle: &str) -> Result<(Self, Events), Error> {
+        let identity = config.certificate.clone().zip(config.key.clone());
+        let tls = ServerTls {
+            identity: identity.map(|(certificate, key)| Identity { certificate, key }),
+            client_ca: config.client_ca.clone(),
+        };
+        let auth = match &config.tokens {
+            Some(path) => Auth::from_tokens_file(path)?,
+            None if config.insecure => Auth::Insecure,
+            None => Auth::ClientCertificates,
+        };
+        let mut settings = Config::new(config.address, tls, auth);
+        settings.bundles = Some(vec![bundle.into()]);
+        settings.limits.streams = config.max_streams;
+        // Some are on their way in or out, or are turned away.
+        settings.limits.connections = config.max_streams * 2 + 16;
+        settings.limits.unit_bytes = config.max_unit_bytes;
+        settings.limits.queue = config.queue;
+        settings.limits.queue_bytes = settings.limits.queue_bytes.max(config.max_unit_bytes);
+        settings.limits.idle_timeout = Duration::from_secs(config.idle_timeout);
+        let listener = Listener::bind(settings)?;
+        let (address, events) = (listener.local_addr(), listener.events());
+        Ok((
+            Self {
+                listener: Mutex::new(Some(listener)),
+                address,
+            },
+            events,
+        ))
+    }
+
+    /// Where cameras connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks a camera for a key frame.
+    pub fn ask_key(&self, stream: &StreamName) {
+        if let Some(listener) = &*self.listener.lock() {
+            listener.request_key(stream);
+        }
+    }
+
+    /// Says goodbye to all cameras. Events that wait can still be taken.
+    pub fn close(&self) {
+        // Not under the lock: the thread that takes the events may be asking for a key frame.
+        let listener = self.listener.lock().take();
+        if let Some(listener) = listener
+            && !listener.close(FAREWELL)
+        {
+            tracing::warn!("not all cameras took note of the end");
+        }
+    }
+}

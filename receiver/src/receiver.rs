@@ -1,0 +1,221 @@
+//! The running receiver: starts its threads in the order in which they need each other, and ends them in the reverse one,
+//! so that everything that came in gets out.
+
+use crate::config::{self, Config};
+use crate::intake::Intake;
+use crate::lines::Lines;
+use crate::link::Link;
+use crate::record::Recorder;
+use crate::rtsp::{self, Server};
+use crate::stats::Snapshot;
+use crate::stream::Registry;
+use crate::{Error, detect, status};
+use cis_codec::{BundleId, Limits, Prior};
+use cis_inference::bundle::Bundle;
+use cis_inference::detect::{Detector, Params};
+use cis_inference::runtime::{Runtime, SessionOptions};
+use crossbeam_channel::{Sender, bounded};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Frames of all streams between intake and detector. Those that wait for the network are bounded per stream (detect.queue).
+const JOBS: usize = 1024;
+
+/// A running receiver. Dropping it without [`Receiver::shutdown`] does the same.
+pub struct Receiver {
+    link: Arc<Link>,
+    rtsp: Option<Arc<Server>>,
+    registry: Arc<Registry>,
+    lines: Lines,
+    stop: Option<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Receiver {
+    /// Loads the model, opens every output, binds the addresses and starts.
+    pub fn start(config: &Config) -> Result<Self, Error> {
+        gst::init()?;
+        gstcis::plugin_register_static()?;
+        let bundle = match &config.model.folder {
+            Some(folder) => Bundle::load(folder)?,
+            None => Bundle::embedded()?,
+        };
+        let params = params(&config.detect, &bundle)?;
+        let options = SessionOptions {
+            device: config.model.device.parse()?,
+            threads: config.model.threads,
+            ..SessionOptions::default()
+        };
+        let detector = Detector::new(&Runtime::load()?, &bundle, &options)?;
+        let prior_error = |reason: String| Error::Prior {
+            bundle: bundle.id().into(),
+            reason,
+        };
+        let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|e| prior_error(e.to_string()))?);
+        let bundle_id: BundleId = bundle.id().parse().map_err(|e| prior_error(format!("{e}")))?;
+
+        let (link, events) = Link::bind(&config.listen, bundle.id())?;
+        let link = Arc::new(link);
+        let rtsp = match config.rtsp.enabled {
+            true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
+            false => None,
+        };
+        let (lines, json_thread) = Lines::start(&config.json).map_err(Error::Output)?;
+        let ask_key = {
+            let link = link.clone();
+            move |stream: &_| link.ask_key(stream)
+        };
+        let (recorder, record_thread) = Recorder::start(&config.record, ask_key)
+            .map_err(Error::Output)?
+            .unzip();
+        let registry = Arc::new(Registry::default());
+        let (jobs, queue) = bounded(JOBS);
+        let (stop, stopped) = bounded(0);
+        let limits = limits(&config.listen);
+        let detect_thread = detect::start(detector, params, bundle, lines.clone(), registry.clone(), queue)
+            .map_err(Error::Thread)?;
+        let interval = Duration::from_secs(config.status.interval);
+        let status_thread =
+            status::start(interval, registry.clone(), lines.clone(), stopped).map_err(Error::Thread)?;
+        let intake = Intake {
+            link: link.clone(),
+            jobs,
+            recorder,
+            rtsp: rtsp.clone(),
+            registry: registry.clone(),
+            bundle: bundle_id,
+            prior,
+            limits,
+            queue: config.detect.queue,
+            when_full: config.detect.when_full,
+        };
+        let intake_thread = std::thread::Builder::new()
+            .name("cis-intake".into())
+            .spawn(move || intake.run(&events))
+            .map_err(Error::Thread)?;
+        // In the order in which they end: each when nobody feeds it any more.
+        let threads = [
+            Some(intake_thread),
+            Some(detect_thread),
+            status_thread,
+            record_thread,
+            json_thread,
+        ]
+        .into_iter()
+        .flatten();
+        Ok(Self {
+            link,
+            rtsp,
+            registry,
+            lines,
+            stop: Some(stop),
+            threads: threads.collect(),
+        })
+    }
+
+    /// Where cameras connect.
+    pub fn address(&self) -> SocketAddr {
+        self.link.address()
+    }
+
+    /// Where players connect, when views are served.
+    pub fn rtsp_address(&self) -> Option<SocketAddr> {
+        self.rtsp.as_ref().map(|server| server.address())
+    }
+
+    /// The open streams and their counts.
+    pub fn streams(&self) -> Vec<(String, Snapshot)> {
+        self.registry
+            .open()
+            .iter()
+            .map(|stream| (stream.name.to_string(), stream.snapshot()))
+            .collect()
+    }
+
+    /// How many streams have ended, and the sum of their counts.
+    pub fn ended(&self) -> (u64, Snapshot) {
+        self.registry.ended()
+    }
+
+    /// Says goodbye to the cameras, handles what has come, writes everything out and ends.
+    pub fn shutdown(mut self) -> Totals {
+        self.end()
+    }
+
+    fn end(&mut self) -> Totals {
+        self.link.close();
+        self.stop = None;
+        // The writer of the lines ends when all their senders are gone, this one included.
+        let lines = std::mem::replace(&mut self.lines, Lines::nowhere());
+        let counters = lines.counters().clone();
+        drop(lines);
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("thread {name} panicked");
+            }
+        }
+        self.rtsp = None;
+        let (streams, sum) = self.registry.ended();
+        Totals {
+            streams,
+            sum,
+            lines: counters.written(),
+            lines_lost: counters.dropped() + counters.failed(),
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if self.stop.is_some() {
+            self.end();
+        }
+    }
+}
+
+/// What a receiver did in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Streams that were opened.
+    pub streams: u64,
+    /// The sum of their counts.
+    pub sum: Snapshot,
+    /// JSON lines written.
+    pub lines: u64,
+    /// JSON lines lost because the output was too slow or failed.
+    pub lines_lost: u64,
+}
+
+fn params(config: &config::Detect, bundle: &Bundle) -> Result<Params, Error> {
+    let list = config.classes.as_deref().unwrap_or_default().join(",");
+    let classes = gstcis::parse_classes(&list, bundle.classes())
+        .map_err(|e| config::Error::Conflict(format!("detect.classes: {e}")))?;
+    Ok(Params {
+        threshold: config.threshold,
+        nms_iou: config.nms_iou,
+        classes,
+        max_objects: config.max_objects,
+    })
+}
+
+fn limits(config: &config::Listen) -> Limits {
+    // The largest input that the networks take has 128x128 latents in each of at most 64 channels.
+    Limits {
+        max_latents: 1 << 20,
+        max_payload: config.max_unit_bytes,
+        ..Limits::default()
+    }
+}
+
+fn view_settings(config: &Config) -> rtsp::Settings {
+    rtsp::Settings {
+        model: config.model.folder.clone(),
+        device: config.model.device.clone(),
+        threads: config.model.threads.into(),
+        bitrate: config.rtsp.bitrate,
+    }
+}

@@ -1,0 +1,198 @@
+//! What is counted per stream, and the lines that tell it.
+
+use crate::clock;
+use crate::latency::Window;
+use cis_codec::frame::Header;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The counters of one stream.
+#[derive(Debug)]
+pub struct Stats {
+    opened: Instant,
+    frames: Counter,
+    keys: Counter,
+    bytes: Counter,
+    results: Counter,
+    objects: Counter,
+    latency: Mutex<Window>,
+    /// Frames that could not be decoded: damaged, foreign, or after a gap.
+    pub undecoded: Counter,
+    /// Frames that went without detections because the detector was behind or failed.
+    pub undetected: Counter,
+    /// Frames that are missing in the recording.
+    pub unrecorded: Arc<Counter>,
+    /// Frames that viewers did not see because restoring was behind.
+    pub unrestored: Arc<Counter>,
+}
+
+impl Stats {
+    /// All zero.
+    pub fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            frames: Counter::default(),
+            keys: Counter::default(),
+            bytes: Counter::default(),
+            results: Counter::default(),
+            objects: Counter::default(),
+            latency: Mutex::default(),
+            undecoded: Counter::default(),
+            undetected: Counter::default(),
+            unrecorded: Arc::default(),
+            unrestored: Arc::default(),
+        }
+    }
+
+    /// A unit of `bytes` bytes, headers included, has come.
+    pub fn arrived(&self, bytes: usize, key: bool) {
+        self.frames.add(1);
+        self.keys.add(key.into());
+        self.bytes.add(bytes as u64);
+    }
+
+    /// The objects of a frame are known.
+    pub fn result(&self, header: &Header, objects: usize) {
+        self.results.add(1);
+        self.objects.add(objects as u64);
+        // What came out of a camera's spool says nothing about how quick things are.
+        if !header.late
+            && let Some(latency) = clock::since(header.capture_utc_ns)
+        {
+            self.latency.lock().add(latency);
+        }
+    }
+
+    /// The counts at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let latency = self.latency.lock();
+        Snapshot {
+            open: self.opened.elapsed(),
+            frames: self.frames.get(),
+            keys: self.keys.get(),
+            bytes: self.bytes.get(),
+            results: self.results.get(),
+            objects: self.objects.get(),
+            undecoded: self.undecoded.get(),
+            undetected: self.undetected.get(),
+            unrecorded: self.unrecorded.get(),
+            unrestored: self.unrestored.get(),
+            watched: false,
+            latency: latency.percentile(50).zip(latency.percentile(95)),
+        }
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The counts of one stream at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// How long the stream has been open.
+    pub open: Duration,
+    /// Units that came.
+    pub frames: u64,
+    /// Key frames among them.
+    pub keys: u64,
+    /// Their bytes, headers included.
+    pub bytes: u64,
+    /// Frames whose objects are known.
+    pub results: u64,
+    /// Objects in them.
+    pub objects: u64,
+    /// Frames that could not be decoded.
+    pub undecoded: u64,
+    /// Frames without detections because the detector was behind or failed.
+    pub undetected: u64,
+    /// Frames missing in the recording.
+    pub unrecorded: u64,
+    /// Frames that viewers did not see because restoring was behind.
+    pub unrestored: u64,
+    /// Whether a restoring pipeline runs.
+    pub watched: bool,
+    /// From capture to result: median and 95th percentile of the newest 512 frames.
+    pub latency: Option<(Duration, Duration)>,
+}
+
+impl Snapshot {
+    /// What happened since `before`, as a status line.
+    pub fn status(&self, before: &Self) -> String {
+        let seconds = (self.open.saturating_sub(before.open)).as_secs_f64().max(1e-3);
+        let (frames, bytes) = (self.frames - before.frames, self.bytes - before.bytes);
+        format!(
+            "{:.1} frames/s, {:.1} kbit/s, {} objects, {}; {}{}",
+            frames as f64 / seconds,
+            bytes as f64 * 8e-3 / seconds,
+            self.objects - before.objects,
+            self.latency_text(),
+            self.lost(),
+            if self.watched { "; watched" } else { "" },
+        )
+    }
+
+    /// The whole life of the stream, as a summary line.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} frames ({} key) in {:.1} s, {:.1} kbit/s, {:.0} bytes a frame, {} objects in {} results, {}; {}",
+            self.frames,
+            self.keys,
+            self.open.as_secs_f64(),
+            self.bytes as f64 * 8e-3 / self.open.as_secs_f64().max(1e-3),
+            self.bytes as f64 / self.frames.max(1) as f64,
+            self.objects,
+            self.results,
+            self.latency_text(),
+            self.lost(),
+        )
+    }
+
+    /// Adds the counts of another stream; what is no count stays.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.keys += other.keys;
+        self.bytes += other.bytes;
+        self.results += other.results;
+        self.objects += other.objects;
+        self.undecoded += other.undecoded;
+        self.undetected += other.undetected;
+        self.unrecorded += other.unrecorded;
+        self.unrestored += other.unrestored;
+    }
+
+    fn latency_text(&self) -> String {
+        match self.latency {
+            Some((p50, p95)) => format!("latency p50 {} ms p95 {} ms", p50.as_millis(), p95.as_millis()),
+            None => "latency unknown".into(),
+        }
+    }
+
+    fn lost(&self) -> String {
+        format!(
+            "{} undecoded, {} undetected, {} unrecorded, {} unrestored",
+            self.undecoded, self.undetected, self.unrecorded, self.unrestored
+        )
+    }
+}

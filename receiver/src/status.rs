@@ -1,0 +1,56 @@
+//! The thread that writes a status line per stream to the log, every few seconds.
+
+use crate::lines::Lines;
+use crate::stats::Snapshot;
+use crate::stream::Registry;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Starts the thread `cis-status`; it ends when `stop` is closed. There is none when the interval is zero.
+pub fn start(
+    interval: Duration,
+    registry: Arc<Registry>,
+    lines: Lines,
+    stop: Receiver<()>,
+) -> std::io::Result<Option<JoinHandle<()>>> {
+    if interval.is_zero() {
+        return Ok(None);
+    }
+    let run = move || {
+        let mut before = HashMap::new();
+        let mut lost = 0;
+        while stop.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            before = report(&registry, &before);
+            let lost_now = lines.counters().dropped() + lines.counters().failed();
+            if lost_now > lost {
+                tracing::warn!("{} JSON lines lost since the last status", lost_now - lost);
+                lost = lost_now;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("cis-status".into())
+        .spawn(run)
+        .map(Some)
+}
+
+/// Writes a line per stream about the time since `before`, and returns what is the past next time.
+fn report(registry: &Registry, before: &HashMap<usize, Snapshot>) -> HashMap<usize, Snapshot> {
+    let mut now = HashMap::new();
+    for stream in registry.open() {
+        let snapshot = stream.snapshot();
+        // A camera that comes back has the same name and starts at zero, so the name does not tell them apart.
+        let identity = Arc::as_ptr(&stream) as usize;
+        let past = before
+            .get(&identity)
+            .filter(|past| past.open <= snapshot.open)
+            .cloned()
+            .unwrap_or_default();
+        tracing::info!(stream = %stream.name, "status: {}", snapshot.status(&past));
+        now.insert(identity, snapshot);
+    }
+    now
+}

@@ -1,0 +1,66 @@
+//! One camera's stream: what intake, detector, view and status share of it, and the list of those that are open.
+
+use crate::rtsp::View;
+use crate::slots::Slots;
+use crate::stats::{Snapshot, Stats};
+use cis_link::StreamName;
+use gstcis::regions::Region;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// One open stream.
+pub struct Stream {
+    /// Its name.
+    pub name: StreamName,
+    /// Its counters.
+    pub stats: Stats,
+    /// The operator's view, when it is served.
+    pub view: Option<Arc<View>>,
+    /// Its places in the detector's queue.
+    pub slots: Slots,
+    /// The objects of its newest detected frame; a repeated frame has the same.
+    pub regions: Mutex<Arc<[Region]>>,
+}
+
+impl Stream {
+    /// The counts at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let watched = self.view.as_ref().is_some_and(|view| view.watched());
+        Snapshot {
+            watched,
+            ..self.stats.snapshot()
+        }
+    }
+}
+
+/// The open streams, and the sum of those that have ended.
+#[derive(Default)]
+pub struct Registry {
+    open: Mutex<Vec<Arc<Stream>>>,
+    ended: Mutex<(u64, Snapshot)>,
+}
+
+impl Registry {
+    /// A stream has opened.
+    pub fn insert(&self, stream: Arc<Stream>) {
+        self.open.lock().push(stream);
+    }
+
+    /// A stream has ended, all its frames handled.
+    pub fn remove(&self, stream: &Arc<Stream>) {
+        self.open.lock().retain(|open| !Arc::ptr_eq(open, stream));
+        let mut ended = self.ended.lock();
+        ended.0 += 1;
+        ended.1.add(&stream.snapshot());
+    }
+
+    /// The open streams.
+    pub fn open(&self) -> Vec<Arc<Stream>> {
+        self.open.lock().clone()
+    }
+
+    /// How many streams have ended, and the sum of their counts.
+    pub fn ended(&self) -> (u64, Snapshot) {
+        self.ended.lock().clone()
+    }
+}

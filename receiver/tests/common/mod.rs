@@ -1,0 +1,242 @@
+//! What the tests share: keys in a temporary folder, a configuration, and a camera that speaks the real link with units
+//! of the real coder. The networks are those of the fixture bundle: cells of bright latents are objects.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use cis_codec::encode::{Config, Encoder, Input};
+use cis_codec::{Prior, Shape, Size};
+use cis_inference::runtime::{Runtime, Search};
+use cis_link::sender::{BackoffRange, ClientTls, Sender};
+use cis_link::{StreamName, Token, Unit, keys};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Id of the fixture bundle.
+pub const BUNDLE: &str = "cis-tiny-fixture";
+/// Source size of the cameras: 4x4 latents at the smallest input.
+pub const SOURCE: Size = Size {
+    width: 256,
+    height: 144,
+};
+const SHAPE: Shape = Shape {
+    channels: 12,
+    width: 4,
+    height: 4,
+};
+const FRAME: Duration = Duration::from_millis(40);
+
+/// How long anything may take before a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Polls until `condition` holds; fails the test after the deadline.
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Folder of the fixture bundle.
+pub fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../inference/tests/fixtures/tiny")
+        .canonicalize()
+        .unwrap()
+}
+
+/// ONNX Runtime, from the environment or from where set-up puts it. Its absence fails the test.
+pub fn runtime() -> Runtime {
+    let mut search = Search::from_environment();
+    search.folders.insert(
+        0,
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cis/onnxruntime"),
+    );
+    Runtime::load_with(&search).expect("tests need ONNX Runtime: run scripts/setup, then source env.sh")
+}
+
+/// Keys of a receiver and its cameras, and everything that it writes.
+pub struct Site {
+    pub dir: tempfile::TempDir,
+}
+
+impl Site {
+    /// A receiver called localhost, and those cameras.
+    pub fn new(cameras: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        keys::init(dir.path(), &["localhost".into(), "127.0.0.1".into()]).unwrap();
+        for camera in cameras {
+            keys::add_camera(dir.path(), &camera.parse().unwrap()).unwrap();
+        }
+        Self { dir }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A configuration on free ports; `more` goes below.
+    pub fn toml(&self, more: &str) -> String {
+        format!(
+            "[listen]\naddress = '127.0.0.1:0'\ncertificate = 'server.pem'\nkey = 'server.key'\ntokens = 'tokens.toml'\n\
+             [model]\nfolder = {:?}\n{more}",
+            tiny()
+        )
+    }
+
+    /// That configuration, read.
+    pub fn config(&self, more: &str) -> cis_receiver::config::Config {
+        cis_receiver::config::Config::from_toml(&self.toml(more), &self.path("receiver.toml")).unwrap()
+    }
+
+    /// A receiver in this process.
+    pub fn receiver(&self, more: &str) -> cis_receiver::Receiver {
+        runtime();
+        cis_receiver::Receiver::start(&self.config(more)).unwrap()
+    }
+
+    /// The lines of a JSON file here.
+    pub fn lines(&self, name: &str) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The recordings of a stream, oldest first.
+    pub fn recordings(&self, stream: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path("recordings").join(stream)) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<_> = entries.map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+}
+
+/// Units of a scene with one bright cell that moves.
+pub struct Scene {
+    encoder: Encoder,
+    frames: u64,
+    /// Frames between two key frames; 0: only the first and those asked for.
+    pub key_interval: u64,
+}
+
+impl Scene {
+    pub fn new(key_interval: u64) -> Self {
+        let config = Config {
+            key_interval: 0,
+            ..Config::new(BUNDLE.parse().unwrap())
+        };
+        Self {
+            encoder: Encoder::new(config, Arc::new(Prior::default())).unwrap(),
+            frames: 0,
+            key_interval,
+        }
+    }
+
+    /// The next frame; `key`: as a key frame whatever the interval.
+    pub fn next(&mut self, key: bool) -> Unit {
+        let cells = usize::from(SHAPE.width) * usize::from(SHAPE.height);
+        let bright = (self.frames / 5) as usize % 8;
+        let latents: Vec<f32> = (0..SHAPE.len())
+            .map(|i| if i % cells == bright { 12.0 } else { -2.0 })
+            .collect();
+        let force_key = key || (self.key_interval != 0 && self.frames.is_multiple_of(self.key_interval));
+        let pts = FRAME * u32::try_from(self.frames).unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let input = Input {
+            latents: &latents,
+            shape: SHAPE,
+            source: SOURCE,
+            pts_ns: pts.as_nanos() as u64,
+            capture_utc_ns: now.as_nanos() as u64,
+            force_key,
+        };
+        let packet = self.encoder.encode(&input).unwrap();
+        self.frames += 1;
+        Unit {
+            data: packet.data,
+            key: packet.header.key,
+        }
+    }
+
+    /// The same frame again.
+    pub fn repeat(&mut self) -> Unit {
+        let pts = FRAME * u32::try_from(self.frames).unwrap();
+        self.frames += 1;
+        let packet = self.encoder.encode_repeat(pts.as_nanos() as u64, 1).unwrap();
+        Unit {
+            data: packet.data,
+            key: false,
+        }
+    }
+}
+
+/// A camera.
+pub struct Camera {
+    pub sender: Sender,
+    pub scene: Scene,
+    want_key: bool,
+    /// Key frames that the receiver asked for.
+    pub asked: u64,
+}
+
+impl Camera {
+    /// Settings of a camera of that site.
+    pub fn config(site: &Site, name: &str, address: SocketAddr) -> cis_link::sender::Config {
+        let stream: StreamName = name.parse().unwrap();
+        let mut config = cis_link::sender::Config::new("127.0.0.1", address.port(), stream, BUNDLE);
+        config.tls = ClientTls {
+            ca: Some(site.path("ca.pem")),
+            ..ClientTls::default()
+        };
+        config.token = Token::from_file(&site.path(&format!("{name}.token"))).ok();
+        config.backoff = BackoffRange {
+            min: Duration::from_millis(20),
+            max: Duration::from_millis(100),
+        };
+        config
+    }
+
+    /// Connects; key frames come when the receiver asks, or every `key_interval` frames.
+    pub fn start(site: &Site, name: &str, address: SocketAddr, key_interval: u64) -> Self {
+        let sender = Sender::start(Self::config(site, name, address)).unwrap();
+        Self {
+            sender,
+            scene: Scene::new(key_interval),
+            want_key: false,
+            asked: 0,
+        }
+    }
+
+    /// Waits until the receiver has let it in.
+    pub fn connected(self) -> Self {
+        wait_for("the camera is connected", || self.sender.stats().connected);
+        self
+    }
+
+    /// Sends the next frame.
+    pub fn frame(&mut self) {
+        for event in self.sender.events().try_iter() {
+            if event == cis_link::sender::Event::KeyRequested {
+                self.want_key = true;
+                self.asked += 1;
+            }
+        }
+        let unit = self.scene.next(std::mem::take(&mut self.want_key));
+        self.sender.send(unit);
+    }
+
+    pub fn frames(&mut self, n: usize) {
+        (0..n).for_each(|_| self.frame());
+    }
+
+    /// Sends what waits and says goodbye.
+    pub fn finish(self) {
+        assert!(self.sender.finish(DEADLINE), "everything was delivered");
+    }
+}

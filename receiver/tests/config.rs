@@ -1,0 +1,226 @@
+//! The configuration as a user meets it: by the binary, with file, environment and flags.
+
+use cis_receiver::config::options::{Kind, OPTIONS, Opt};
+use std::process::{Command, Output};
+
+/// What every configuration needs before it is complete.
+const COMPLETE: &[(&str, &str)] = &[
+    ("listen.tokens", "tokens.toml"),
+    ("listen.certificate", "server.pem"),
+    ("listen.key", "server.key"),
+];
+
+/// Three legal values of an option, none of them its default.
+fn values(opt: &Opt) -> [String; 3] {
+    let own = |texts: [&str; 3]| texts.map(String::from);
+    match opt.kind {
+        Kind::Device => own(["cuda:1", "cuda:2", "cuda:3"]),
+        Kind::Text => own(["one", "two", "three"]),
+        Kind::Path(_) => own(["/a/one", "/a/two", "/a/three"]),
+        Kind::Address => own(["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"]),
+        Kind::Integer(low, high) => [low, high, low + (high - low) / 2].map(|n| n.to_string()),
+        Kind::Number(low, high) => [low, high, (low + high) / 2.0].map(|n| format!("{n:?}")),
+        Kind::Switch => own(["true", "false", "true"]),
+        Kind::List => own(["cat,dog", "car", "person,bus"]),
+        Kind::Choice(words) => {
+            let at = |n: usize| words[n % words.len()].to_string();
+            [at(0), at(1), at(2)]
+        }
+        _ => panic!("{}: a kind without values for this test", opt.key),
+    }
+}
+
+/// The value as it stands in a TOML file.
+fn toml_of(opt: &Opt, text: &str) -> String {
+    match opt.kind {
+        Kind::Integer(..) | Kind::Number(..) | Kind::Switch => text.into(),
+        Kind::List => format!("{:?}", text.split(',').collect::<Vec<_>>()),
+        _ => format!("{text:?}"),
+    }
+}
+
+fn file(lines: &[(&str, String)]) -> String {
+    lines
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect()
+}
+
+/// `check-config` on that file text, environment and flags.
+fn check(text: &str, env: &[(String, String)], flags: &[String]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("receiver.toml");
+    std::fs::write(&path, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cis-receiver"));
+    for opt in OPTIONS {
+        command.env_remove(opt.env());
+    }
+    command
+        .arg("check-config")
+        .arg("--config")
+        .arg(path)
+        .args(flags)
+        .envs(env.iter().cloned())
+        .output()
+        .unwrap()
+}
+
+fn effective(output: &Output, opt: &Opt) -> String {
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        opt.key,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let table: toml::Table = String::from_utf8_lossy(&output.stdout).parse().unwrap();
+    let (section, field) = opt.key.split_once('.').unwrap();
+    table[section][field].to_string()
+}
+
+fn error(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A complete configuration in which `opt` is free to be set.
+fn others(opt: &Opt, set: &str) -> Vec<(&'static str, String)> {
+    let insecure = opt.key == "listen.insecure" && set == "true";
+    COMPLETE
+        .iter()
+        .filter(|(key, _)| *key != opt.key && !(insecure && *key == "listen.tokens"))
+        .map(|(key, value)| (*key, format!("{value:?}")))
+        .collect()
+}
+
+#[test]
+fn flags_win_over_environment_over_file_option_by_option() {
+    for opt in OPTIONS {
+        let [in_file, in_env, in_flag] = values(opt);
+        let with = |set: &str| {
+            let mut lines = others(opt, set);
+            lines.push((opt.key, toml_of(opt, &in_file)));
+            file(&lines)
+        };
+        let env = [(opt.env(), in_env.clone())];
+        let flag = [format!("--{}={in_flag}", opt.flag())];
+        assert_eq!(
+            effective(&check(&with(&in_file), &[], &[]), opt),
+            toml_of(opt, &in_file),
+            "{} in file",
+            opt.key
+        );
+        assert_eq!(
+            effective(&check(&with(&in_env), &env, &[]), opt),
+            toml_of(opt, &in_env),
+            "{} in env",
+            opt.key
+        );
+        assert_eq!(
+            effective(&check(&with(&in_flag), &env, &flag), opt),
+            toml_of(opt, &in_flag),
+            "{} flag",
+            opt.key
+        );
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_table() {
+    let lines: Vec<_> = COMPLETE.iter().map(|(k, v)| (*k, format!("{v:?}"))).collect();
+    let output = check(&file(&lines), &[], &[]);
+    for opt in OPTIONS {
+        if let Some(default) = opt.default {
+            assert_eq!(effective(&output, opt), toml_of(opt, default), "{}", opt.key);
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_refused_with_name_and_line() {
+    let text = error(&check(
+        "[listen]\ninsecure = true\n\n[rtsp]\nbitrat = 5\n",
+        &[],
+        &[],
+    ));
+    assert!(
+        text.contains("line 5") && text.contains("`rtsp.bitrat`") && text.contains("bitrate"),
+        "{text}"
+    );
+    let text = error(&check("[rtps]\nbitrate = 500\n", &[], &[]));
+    assert!(
+        text.contains("line 1") && text.contains("`rtps`") && text.contains("rtsp"),
+        "{text}"
+    );
+    let text = error(&check("", &[], &["--rtsp-bitrat=5".into()]));
+    assert!(text.contains("--rtsp-bitrat"), "{text}");
+    let text = error(&check("[listen\n", &[], &[]));
+    assert!(text.contains("line 1"), "{text}");
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_value_and_range_wherever_they_stand() {
+    for opt in OPTIONS {
+        let bad: &[&str] = match opt.kind {
+            Kind::Integer(low, high) => &[&(low - 1).to_string(), &(high + 1).to_string()],
+            Kind::Number(low, high) => &[&format!("{:?}", low - 0.5), &format!("{:?}", high + 0.5), "nan"],
+            Kind::Address => &["\"localhost\""],
+            Kind::Device => &["\"tpu\"", "\"cuda:256\""],
+            Kind::Choice(_) => &["\"sometimes\""],
+            Kind::Switch => &["\"perhaps\""],
+            Kind::Text | Kind::Path(_) => &["\"\""],
+            _ => continue,
+        };
+        for bad in bad {
+            let found = bad.trim_matches('"');
+            let legal = format!("legal: {}", opt.kind);
+            let told = |text: String, place: &str| {
+                for part in [opt.key, found, legal.as_str(), place] {
+                    assert!(
+                        text.to_lowercase().contains(&part.to_lowercase()),
+                        "{}: no {part:?} in {text:?}",
+                        opt.key
+                    );
+                }
+            };
+            told(
+                error(&check(&format!("\n{} = {bad}\n", opt.key), &[], &[])),
+                "line 2",
+            );
+            told(error(&check("", &[(opt.env(), found.into())], &[])), &opt.env());
+            told(
+                error(&check("", &[], &[format!("--{}={found}", opt.flag())])),
+                &opt.flag(),
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_could_authenticate() {
+    let text = error(&check("[listen]\ncertificate = \"a\"\nkey = \"b\"\n", &[], &[]));
+    assert!(
+        text.contains("listen.tokens") && text.contains("--insecure"),
+        "{text}"
+    );
+    let text = error(&check("[listen]\ninsecure = true\ntokens = \"t\"\n", &[], &[]));
+    assert!(
+        text.contains("listen.insecure") && text.contains("listen.tokens"),
+        "{text}"
+    );
+}
+
+#[test]
+fn paths_in_a_file_start_at_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("receiver.toml");
+    std::fs::write(
+        &path,
+        "[listen]\ntokens='t.toml'\ncertificate='/etc/c.pem'\nkey='k.pem'\n[json]\noutput='-'\n",
+    )
+    .unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let config = cis_receiver::config::Config::from_toml(&text, &path).unwrap();
+    assert_eq!(config.listen.tokens, Some(dir.path().join("t.toml")));
+    assert_eq!(config.listen.certificate, Some("/etc/c.pem".into()));
+    assert_eq!(config.json.output, std::path::PathBuf::from("-"));
+}
