@@ -1,5 +1,7 @@
 //! Detections on buffers: `GstVideoRegionOfInterestMeta` with a `detection` parameter structure.
 
+use cis_inference::detect::Detection;
+
 /// Name of the parameter structure that carries what the rectangle itself cannot.
 pub const PARAM_NAME: &str = "detection";
 
@@ -20,6 +22,29 @@ pub struct Region {
     pub w: u32,
     /// Height.
     pub h: u32,
+}
+
+impl Region {
+    /// A detection on the pixel grid, at least one pixel large and inside a frame of `source` pixels.
+    pub fn on_grid(detection: &Detection, source: (u32, u32)) -> Self {
+        // A float to integer cast saturates.
+        let edges = |from: f32, size: f32, side: u32| {
+            let first = (from.round() as u32).min(side.saturating_sub(1));
+            let last = ((from + size).round() as u32).clamp(first + 1, side.max(first + 1));
+            (first, last - first)
+        };
+        let (x, w) = edges(detection.x, detection.w, source.0);
+        let (y, h) = edges(detection.y, detection.h, source.1);
+        Self {
+            class_id: detection.class_id,
+            label: detection.label.to_string(),
+            confidence: f64::from(detection.confidence),
+            x,
+            y,
+            w,
+            h,
+        }
+    }
 }
 
 /// Attaches one region.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use cis_inference::detect::{Detection, Detector, Params};
+use cis_inference::detect::{Detector, Params};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -118,7 +118,7 @@ impl CisDetect {
         state.last.clear();
         state
             .last
-            .extend(found.iter().map(|detection| region(detection, source)));
+            .extend(found.iter().map(|detection| Region::on_grid(detection, source)));
         let mut stats = self.stats.lock();
         stats.frames += 1;
         stats.objects += found.len() as u64;
@@ -140,27 +140,6 @@ impl CisDetect {
     fn drop_unit(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.stats.lock().dropped += 1;
         Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED)
-    }
-}
-
-/// A detection on the pixel grid, at least one pixel large and inside the frame.
-fn region(detection: &Detection, source: (u32, u32)) -> Region {
-    // A float to integer cast saturates.
-    let edges = |from: f32, size: f32, side: u32| {
-        let first = (from.round() as u32).min(side.saturating_sub(1));
-        let last = ((from + size).round() as u32).clamp(first + 1, side.max(first + 1));
-        (first, last - first)
-    };
-    let (x, w) = edges(detection.x, detection.w, source.0);
-    let (y, h) = edges(detection.y, detection.h, source.1);
-    Region {
-        class_id: detection.class_id,
-        label: detection.label.to_string(),
-        confidence: f64::from(detection.confidence),
-        x,
-        y,
-        w,
-        h,
     }
 }
 

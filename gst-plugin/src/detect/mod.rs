@@ -3,7 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-mod classes;
+pub(crate) mod classes;
 mod imp;
 mod settings;
 mod stats;
