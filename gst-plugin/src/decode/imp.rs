@@ -121,8 +121,11 @@ impl CisDecode {
         Ok(())
     }
 
-    /// Whether nobody will see the frame: it lies before the start of the segment.
+    /// Whether nobody will see the frame: it lies before the start of the segment, or whoever sent it said so.
     fn is_outside(&self, frame: &VideoCodecFrame<'_>) -> bool {
+        if frame.input_buffer().is_some_and(|unit| unit.flags().contains(gst::BufferFlags::DECODE_ONLY)) {
+            return true;
+        }
         let segment = self.obj().input_segment();
         let (Some(segment), Some(pts)) = (segment.downcast_ref::<gst::ClockTime>(), frame.pts()) else {
             return false;
