@@ -1,11 +1,9 @@
-//! Colour conversion into rows of RGB, all at the small size: YUV 4:4:4 and luma by `yuv`, byte orders by hand.
-
-use yuv::{
-    YuvBiPlanarImage, YuvConversionMode, YuvError, YuvGrayImage, YuvPlanarImage, YuvRange, YuvStandardMatrix,
-};
+//! Colour conversion into rows of RGB, all at the small size, in integers.
+//!
+//! Written so that the compiler vectorises the loops; on x86-64 the YUV ones are compiled for AVX2 as well and chosen at
+//! run time. A general conversion crate would take longer to build than all the rest of this one.
 
 use super::{Colorimetry, Matrix};
-use crate::{Error, Result};
 
 /// RGB rows to be written, `stride` bytes apart.
 pub(super) struct Target<'a> {
@@ -15,84 +13,126 @@ pub(super) struct Target<'a> {
     pub height: u32,
 }
 
-/// Planes Y, U, V of the target's size, without gaps.
-pub(super) fn planar([y, u, v]: [&[u8]; 3], colorimetry: Colorimetry, to: Target<'_>) -> Result<()> {
-    let (range, matrix) = terms(colorimetry);
-    let (width, height, stride) = (to.width, to.height, to.width);
-    let image = YuvPlanarImage {
-        y_plane: y,
-        y_stride: stride,
-        u_plane: u,
-        u_stride: stride,
-        v_plane: v,
-        v_stride: stride,
-        width,
-        height,
-    };
-    yuv::yuv444_to_rgb(&image, to.data, bytes(to.stride)?, range, matrix).map_err(|e| fault(&e))
+impl Target<'_> {
+    fn rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let row = 3 * self.width as usize;
+        self.data
+            .chunks_mut(self.stride)
+            .take(self.height as usize)
+            .filter_map(move |line| line.get_mut(..row))
+    }
 }
 
-/// Planes Y and interleaved UV of the target's size, without gaps.
-pub(super) fn biplanar(y: &[u8], uv: &[u8], colorimetry: Colorimetry, to: Target<'_>) -> Result<()> {
-    let (range, matrix) = terms(colorimetry);
-    let (width, height) = (to.width, to.height);
-    let image = YuvBiPlanarImage {
-        y_plane: y,
-        y_stride: width,
-        uv_plane: uv,
-        uv_stride: 2 * width,
-        width,
-        height,
-    };
-    yuv::yuv_nv24_to_rgb(
-        &image,
-        to.data,
-        bytes(to.stride)?,
-        range,
-        matrix,
-        YuvConversionMode::Balanced,
-    )
-    .map_err(|e| fault(&e))
+/// Fraction bits of the coefficients.
+const SHIFT: u32 = 14;
+
+/// YUV to RGB in fixed point.
+#[derive(Clone, Copy)]
+struct Coefficients {
+    black: i32,
+    luma: i32,
+    red_v: i32,
+    green_u: i32,
+    green_v: i32,
+    blue_u: i32,
+}
+
+impl Coefficients {
+    fn new(colorimetry: Colorimetry) -> Self {
+        let (kr, kb) = match colorimetry.matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+        };
+        let kg = 1.0 - kr - kb;
+        let (black, luma, chroma) = if colorimetry.full_range {
+            (0, 1.0, 1.0)
+        } else {
+            (16, 255.0 / 219.0, 255.0 / 224.0)
+        };
+        let fixed = |v: f64| (v * f64::from(1 << SHIFT)).round() as i32;
+        Self {
+            black,
+            luma: fixed(luma),
+            red_v: fixed(2.0 * (1.0 - kr) * chroma),
+            green_u: fixed(2.0 * kb * (1.0 - kb) / kg * chroma),
+            green_v: fixed(2.0 * kr * (1.0 - kr) / kg * chroma),
+            blue_u: fixed(2.0 * (1.0 - kb) * chroma),
+        }
+    }
+
+    #[inline(always)]
+    fn rgb(self, y: u8, u: u8, v: u8) -> [u8; 3] {
+        let y = (i32::from(y) - self.black) * self.luma + (1 << (SHIFT - 1));
+        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+        let byte = |sum: i32| (sum >> SHIFT).clamp(0, 255) as u8;
+        [
+            byte(y + v * self.red_v),
+            byte(y - u * self.green_u - v * self.green_v),
+            byte(y + u * self.blue_u),
+        ]
+    }
+}
+
+/// Planes Y, U, V of the target's size, without gaps.
+pub(super) fn planar([y, u, v]: [&[u8]; 3], colorimetry: Colorimetry, mut to: Target<'_>) {
+    let (coefficients, width) = (Coefficients::new(colorimetry), to.width as usize);
+    let planes = y
+        .chunks_exact(width)
+        .zip(u.chunks_exact(width))
+        .zip(v.chunks_exact(width));
+    for (to, ((y, u), v)) in to.rows().zip(planes) {
+        row(coefficients, y, u, v, to);
+    }
+}
+
+/// Planes Y and interleaved UV of the target's size, without gaps. `u` and `v` are scratch.
+pub(super) fn biplanar(
+    [y, uv]: [&[u8]; 2],
+    colorimetry: Colorimetry,
+    mut to: Target<'_>,
+    u: &mut Vec<u8>,
+    v: &mut Vec<u8>,
+) {
+    let (coefficients, width) = (Coefficients::new(colorimetry), to.width as usize);
+    u.resize(width, 0);
+    v.resize(width, 0);
+    let planes = y.chunks_exact(width).zip(uv.chunks_exact(2 * width));
+    for (to, (y, uv)) in to.rows().zip(planes) {
+        for ((u, v), pair) in u.iter_mut().zip(v.iter_mut()).zip(uv.chunks_exact(2)) {
+            if let &[first, second] = pair {
+                (*u, *v) = (first, second);
+            }
+        }
+        row(coefficients, y, u, v, to);
+    }
 }
 
 /// Luma of the target's size, without gaps.
-pub(super) fn gray(y: &[u8], colorimetry: Colorimetry, to: Target<'_>) -> Result<()> {
-    let (range, matrix) = terms(colorimetry);
-    let image = YuvGrayImage {
-        y_plane: y,
-        y_stride: to.width,
-        width: to.width,
-        height: to.height,
-    };
-    yuv::yuv400_to_rgb(&image, to.data, bytes(to.stride)?, range, matrix).map_err(|e| fault(&e))
+pub(super) fn gray(y: &[u8], colorimetry: Colorimetry, mut to: Target<'_>) {
+    let (coefficients, width) = (Coefficients::new(colorimetry), to.width as usize);
+    for (to, y) in to.rows().zip(y.chunks_exact(width)) {
+        for (to, &y) in to.chunks_exact_mut(3).zip(y) {
+            to.copy_from_slice(&coefficients.rgb(y, 128, 128));
+        }
+    }
 }
 
 /// Pixels of 4 bytes, of the target's size, without gaps; `bgr`: blue first.
-pub(super) fn packed(pixels: &[u8], bgr: bool, to: &mut Target<'_>) {
+pub(super) fn packed(pixels: &[u8], bgr: bool, mut to: Target<'_>) {
     let width = to.width as usize;
-    let rows = to
-        .data
-        .chunks_mut(to.stride)
-        .zip(pixels.chunks_exact(4 * width))
-        .take(to.height as usize);
-    for (to, from) in rows {
+    for (to, from) in to.rows().zip(pixels.chunks_exact(4 * width)) {
         for (to, from) in to.chunks_exact_mut(3).zip(from.chunks_exact(4)) {
-            if let (&[a, b, c, _], [r, g, b_]) = (from, to) {
-                (*r, *g, *b_) = if bgr { (c, b, a) } else { (a, b, c) };
+            if let &[a, b, c, _] = from {
+                to.copy_from_slice(&if bgr { [c, b, a] } else { [a, b, c] });
             }
         }
     }
 }
 
 /// Exchanges red and blue in place.
-pub(super) fn swap(to: &mut Target<'_>) {
-    let row = 3 * to.width as usize;
-    for row in to
-        .data
-        .chunks_mut(to.stride)
-        .take(to.height as usize)
-        .filter_map(|line| line.get_mut(..row))
-    {
+pub(super) fn swap(mut to: Target<'_>) {
+    for row in to.rows() {
         for pixel in row.chunks_exact_mut(3) {
             pixel.reverse();
         }
@@ -102,38 +142,34 @@ pub(super) fn swap(to: &mut Target<'_>) {
 /// Splits a row of Y U Y V into luma and halved chroma.
 pub(super) fn split_yuy2(packed: &[u8], y: &mut [u8], u: &mut [u8], v: &mut [u8]) {
     // An odd width leaves the last pair half used.
-    let pairs = packed
-        .chunks_exact(4)
-        .zip(y.chunks_mut(2))
-        .zip(u.iter_mut().zip(v));
-    for ((from, y), (u, v)) in pairs {
-        if let &[y0, u0, y1, v0] = from {
-            (*u, *v) = (u0, v0);
-            for (to, from) in y.iter_mut().zip([y0, y1]) {
-                *to = from;
-            }
+    for (y, pair) in y.iter_mut().zip(packed.chunks_exact(2)) {
+        *y = pair.first().copied().unwrap_or_default();
+    }
+    for ((u, v), from) in u.iter_mut().zip(v).zip(packed.chunks_exact(4)) {
+        if let &[_, first, _, second] = from {
+            (*u, *v) = (first, second);
         }
     }
 }
 
-fn terms(colorimetry: Colorimetry) -> (YuvRange, YuvStandardMatrix) {
-    let range = if colorimetry.full_range {
-        YuvRange::Full
-    } else {
-        YuvRange::Limited
-    };
-    let matrix = match colorimetry.matrix {
-        Matrix::Bt601 => YuvStandardMatrix::Bt601,
-        Matrix::Bt709 => YuvStandardMatrix::Bt709,
-        Matrix::Bt2020 => YuvStandardMatrix::Bt2020,
-    };
-    (range, matrix)
+fn row(coefficients: Coefficients, y: &[u8], u: &[u8], v: &[u8], to: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, the only thing that `row_avx2` asks for.
+        return unsafe { row_avx2(coefficients, y, u, v, to) };
+    }
+    row_plain(coefficients, y, u, v, to);
 }
 
-fn bytes(stride: usize) -> Result<u32> {
-    u32::try_from(stride).map_err(|_| Error::range("stride of x", stride, "less than 4 GiB"))
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn row_avx2(coefficients: Coefficients, y: &[u8], u: &[u8], v: &[u8], to: &mut [u8]) {
+    row_plain(coefficients, y, u, v, to);
 }
 
-fn fault(error: &YuvError) -> Error {
-    Error::Picture(format!("colour conversion: {error}"))
+#[inline(always)]
+fn row_plain(coefficients: Coefficients, y: &[u8], u: &[u8], v: &[u8], to: &mut [u8]) {
+    for (to, (&y, (&u, &v))) in to.chunks_exact_mut(3).zip(y.iter().zip(u.iter().zip(v))) {
+        to.copy_from_slice(&coefficients.rgb(y, u, v));
+    }
 }

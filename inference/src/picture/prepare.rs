@@ -72,7 +72,7 @@ impl Preparer {
             ..
         } = self;
         let [a, b, c] = small;
-        let mut x = Target {
+        let x = Target {
             data: x,
             stride: geometry.x.0 as usize * 3,
             width: size.0,
@@ -83,23 +83,24 @@ impl Preparer {
                 resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
                 resize::<U8>(resizer, u, half, (w / 2.0, h / 2.0), buffer(b, size, 1))?;
                 resize::<U8>(resizer, v, half, (w / 2.0, h / 2.0), buffer(c, size, 1))?;
-                colour::planar([a, b, c], frame.colorimetry, x)
+                colour::planar([a, b, c], frame.colorimetry, x);
             }
             (PixelFormat::Nv12, &[y, uv]) => {
                 resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
                 resize::<U8x2>(resizer, uv, half, (w / 2.0, h / 2.0), buffer(b, size, 2))?;
-                colour::biplanar(a, b, frame.colorimetry, x)
+                let [u, v, _] = split;
+                colour::biplanar([a, b], frame.colorimetry, x, u, v);
             }
             (PixelFormat::Yuy2, &[packed]) => {
                 let [y, u, v] = split_planes(packed, full, split);
                 resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
                 resize::<U8>(resizer, u, (half.0, full.1), (w / 2.0, h), buffer(b, size, 1))?;
                 resize::<U8>(resizer, v, (half.0, full.1), (w / 2.0, h), buffer(c, size, 1))?;
-                colour::planar([a, b, c], frame.colorimetry, x)
+                colour::planar([a, b, c], frame.colorimetry, x);
             }
             (PixelFormat::Gray8, &[y]) => {
                 resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
-                colour::gray(a, frame.colorimetry, x)
+                colour::gray(a, frame.colorimetry, x);
             }
             (PixelFormat::Rgb | PixelFormat::Bgr, &[pixels]) => {
                 let to = Small {
@@ -109,25 +110,25 @@ impl Preparer {
                 };
                 resize::<U8x3>(resizer, pixels, full, (w, h), to)?;
                 if frame.format == PixelFormat::Bgr {
-                    colour::swap(&mut x);
+                    colour::swap(x);
                 }
-                Ok(())
             }
             (PixelFormat::Rgbx | PixelFormat::Rgba, &[pixels]) => {
                 resize::<U8x4>(resizer, pixels, full, (w, h), buffer(a, size, 4))?;
-                colour::packed(a, false, &mut x);
-                Ok(())
+                colour::packed(a, false, x);
             }
             (PixelFormat::Bgrx | PixelFormat::Bgra, &[pixels]) => {
                 resize::<U8x4>(resizer, pixels, full, (w, h), buffer(a, size, 4))?;
-                colour::packed(a, true, &mut x);
-                Ok(())
+                colour::packed(a, true, x);
             }
-            (format, planes) => Err(Error::Picture(format!(
-                "{} planes are not a picture of {format:?}",
-                planes.len()
-            ))),
+            (format, planes) => {
+                return Err(Error::Picture(format!(
+                    "{} planes are not a picture of {format:?}",
+                    planes.len()
+                )));
+            }
         }
+        Ok(())
     }
 }
 
