@@ -8,7 +8,9 @@ pub struct BundleId(Arc<str>);
 
 /// The text is no bundle id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bundle id {found:?} is not 1 to 63 characters of a-z, 0-9, '.' and '-' that start with a letter or digit")]
+#[error(
+    "bundle id {found:?} is not 1 to 63 characters of a-z, 0-9, '.' and '-' that start with a letter or digit"
+)]
 pub struct InvalidBundleId {
     /// The text as it was found, cut to 64 characters.
     pub found: String,
@@ -34,12 +36,16 @@ impl FromStr for BundleId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'.' || c == b'-';
         let mut bytes = text.bytes();
-        let valid = bytes.next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        let valid = bytes
+            .next()
+            .is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
             && bytes.all(inner)
             && text.len() <= Self::MAX_LEN;
         match valid {
             true => Ok(Self(text.into())),
-            false => Err(InvalidBundleId { found: text.chars().take(64).collect() }),
+            false => Err(InvalidBundleId {
+                found: text.chars().take(64).collect(),
+            }),
         }
     }
 }

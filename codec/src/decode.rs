@@ -93,7 +93,10 @@ impl Decoder {
         if result.as_ref().is_err_and(|error| !error.is_skippable()) {
             self.reset();
         }
-        result.map(|header| Frame { header, latents: &self.latents })
+        result.map(|header| Frame {
+            header,
+            latents: &self.latents,
+        })
     }
 
     /// Forgets everything: the next unit has to be a key frame.
@@ -122,7 +125,9 @@ impl Decoder {
         }
         self.qindex = header.qindex;
         let mut reader = Reader::new(payload);
-        coder.code(&mut reader, &[], header.key).map_err(|_| Error::Corrupt { number })?;
+        coder
+            .code(&mut reader, &[], header.key)
+            .map_err(|_| Error::Corrupt { number })?;
         if !reader.is_exhausted() {
             return Err(Error::Corrupt { number });
         }

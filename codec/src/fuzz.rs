@@ -6,19 +6,27 @@ use crate::{BundleId, Decoder, Limits, Prior, frame};
 
 /// Small limits, so that a fuzzer finds its way and memory stays bounded.
 pub fn limits() -> Limits {
-    Limits { max_side: 4096, max_latents: 1 << 14, max_payload: 1 << 14 }
+    Limits {
+        max_side: 4096,
+        max_latents: 1 << 14,
+        max_payload: 1 << 14,
+    }
 }
 
 /// Reads a stream the way a parser and a decoder behind it do; returns the number of frames decoded.
 pub fn stream(mut data: &[u8]) -> usize {
     let limits = limits();
-    let Ok(bundle) = "test".parse::<BundleId>() else { return 0 };
+    let Ok(bundle) = "test".parse::<BundleId>() else {
+        return 0;
+    };
     let mut decoder = Decoder::new(bundle, Arc::new(Prior::default()), limits);
     let mut decoded = 0;
     while let Some(at) = frame::find_sync(data) {
         data = &data[at..];
         while let Ok(peek) = frame::peek(data, &limits) {
-            let Some((unit, rest)) = data.split_at_checked(peek.unit_len) else { break };
+            let Some((unit, rest)) = data.split_at_checked(peek.unit_len) else {
+                break;
+            };
             if decoder.decode(unit).is_err() {
                 break;
             }

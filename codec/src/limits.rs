@@ -13,6 +13,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_side: 16_384, max_latents: 4 << 20, max_payload: 1 << 20 }
+        Self {
+            max_side: 16_384,
+            max_latents: 4 << 20,
+            max_payload: 1 << 20,
+        }
     }
 }

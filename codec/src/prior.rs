@@ -33,7 +33,9 @@ pub struct Prior {
 impl Default for Prior {
     /// A cold start: every context begins without an opinion.
     fn default() -> Self {
-        Self { anchors: vec![(QINDEX_MAX / 2, Model::default())] }
+        Self {
+            anchors: vec![(QINDEX_MAX / 2, Model::default())],
+        }
     }
 }
 
@@ -93,7 +95,10 @@ impl Prior {
             return Err(Error::UnsupportedVersion { found });
         }
         let (covered, stored) = bytes.split_at(bytes.len() - 4);
-        let stored = stored.iter().rev().fold(0, |crc, &byte| crc << 8 | u32::from(byte));
+        let stored = stored
+            .iter()
+            .rev()
+            .fold(0, |crc, &byte| crc << 8 | u32::from(byte));
         let computed = crc32c(0, covered);
         if computed != stored {
             return Err(Error::Checksum { computed, stored });
@@ -107,19 +112,25 @@ impl Prior {
         };
         let count = usize::from(byte(&mut rest)?);
         if count == 0 || count > MAX_ANCHORS {
-            return Err(Error::Malformed { what: "number of models is not 1 to 16" });
+            return Err(Error::Malformed {
+                what: "number of models is not 1 to 16",
+            });
         }
         let mut anchors: Vec<(u8, Model)> = Vec::with_capacity(count);
         for _ in 0..count {
             let qindex = byte(&mut rest)?;
             if qindex > QINDEX_MAX || anchors.last().is_some_and(|&(last, _)| last >= qindex) {
-                return Err(Error::Malformed { what: "quantiser indices are out of range or out of order" });
+                return Err(Error::Malformed {
+                    what: "quantiser indices are out of range or out of order",
+                });
             }
             anchors.push((qindex, unpack(&mut rest)?));
         }
         match rest {
             [] => Ok(Self { anchors }),
-            _ => Err(Error::Malformed { what: "bytes after the last model" }),
+            _ => Err(Error::Malformed {
+                what: "bytes after the last model",
+            }),
         }
     }
 
@@ -138,7 +149,10 @@ impl Prior {
 
     /// The model of the quantiser index nearest to `qindex`, the finer of two.
     pub(crate) fn model(&self, qindex: u8) -> &Model {
-        let nearest = self.anchors.iter().min_by_key(|(anchor, _)| anchor.abs_diff(qindex));
+        let nearest = self
+            .anchors
+            .iter()
+            .min_by_key(|(anchor, _)| anchor.abs_diff(qindex));
         // There is always a first one.
         &nearest.unwrap_or(&self.anchors[0]).1
     }

@@ -42,7 +42,10 @@ impl Rescale {
         let eighths = i32::from(from.min(QINDEX_MAX)) - i32::from(to.min(QINDEX_MAX));
         // Octaves lie in -8..=7, so the shift stays within 23..=38 and the product within 2^11 * 2^31.
         let shift = 30 - eighths.div_euclid(8);
-        Self { factor: EIGHTHS_Q30[eighths.rem_euclid(8) as usize], shift: shift as u32 }
+        Self {
+            factor: EIGHTHS_Q30[eighths.rem_euclid(8) as usize],
+            shift: shift as u32,
+        }
     }
 
     /// Nearest symbol on the new scale, halves away from zero, within ±2047.
@@ -76,7 +79,10 @@ mod tests {
                 for q in [-2047i16, -700, -13, -1, 0, 1, 2, 5, 90, 2047] {
                     let exact = f64::from(q) * 2f64.powf(f64::from(i16::from(from) - i16::from(to)) / 8.0);
                     let exact = exact.clamp(-2047.0, 2047.0);
-                    assert!((f64::from(rescale.apply(q)) - exact).abs() <= 0.5 + 1e-4, "{q} {from} {to}");
+                    assert!(
+                        (f64::from(rescale.apply(q)) - exact).abs() <= 0.5 + 1e-4,
+                        "{q} {from} {to}"
+                    );
                 }
                 assert_eq!(rescale.apply(-77), -rescale.apply(77));
             }

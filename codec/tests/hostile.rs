@@ -12,7 +12,13 @@ fn stream() -> Vec<Vec<u8>> {
     let mut scene = Scene::new(shape, 21, 0.5);
     let mut encoder = encoder(exact());
     let mut units: Vec<Vec<u8>> = (0..2)
-        .map(|index| encoder.encode(&input(&scene.frame(index), shape, index)).unwrap().data.to_vec())
+        .map(|index| {
+            encoder
+                .encode(&input(&scene.frame(index), shape, index))
+                .unwrap()
+                .data
+                .to_vec()
+        })
         .collect();
     units.push(encoder.encode_repeat(123_456_789, 5).unwrap().data.to_vec());
     assert!(units[1].len() > 20, "the inter frame must have something to say");
@@ -25,11 +31,15 @@ fn every_truncation_is_an_error() {
     for (index, unit) in units.iter().enumerate() {
         for cut in 0..unit.len() {
             let mut decoder = decoder();
-            units[..index].iter().for_each(|unit| drop(decoder.decode(unit).unwrap()));
+            units[..index]
+                .iter()
+                .for_each(|unit| drop(decoder.decode(unit).unwrap()));
             assert!(decoder.decode(&unit[..cut]).is_err(), "unit {index} cut to {cut}");
             match frame::peek(&unit[..cut], &Limits::default()) {
                 Ok(peek) => assert_eq!(peek.unit_len, unit.len()),
-                Err(frame::PeekError::NeedMore { at_least }) => assert!(at_least > cut && at_least <= unit.len()),
+                Err(frame::PeekError::NeedMore { at_least }) => {
+                    assert!(at_least > cut && at_least <= unit.len())
+                }
                 Err(error) => panic!("unit {index} cut to {cut}: {error}"),
             }
         }
@@ -42,13 +52,18 @@ fn every_flipped_bit_is_an_error_but_the_late_one() {
     for (index, unit) in units.iter().enumerate() {
         for bit in 0..unit.len() * 8 {
             let mut decoder = decoder();
-            units[..index].iter().for_each(|unit| drop(decoder.decode(unit).unwrap()));
+            units[..index]
+                .iter()
+                .for_each(|unit| drop(decoder.decode(unit).unwrap()));
             let mut damaged = unit.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let late = bit == 8 + 1;
             match decoder.decode(&damaged) {
                 Ok(frame) => assert!(late && frame.header.late, "unit {index} bit {bit}"),
-                Err(error) => assert!(!late && !error.to_string().is_empty(), "unit {index} bit {bit}: {error}"),
+                Err(error) => assert!(
+                    !late && !error.to_string().is_empty(),
+                    "unit {index} bit {bit}: {error}"
+                ),
             }
         }
     }
@@ -58,14 +73,31 @@ fn every_flipped_bit_is_an_error_but_the_late_one() {
 fn a_missing_foreign_or_repeated_unit_is_noticed_and_the_next_key_frame_heals() {
     let shape = shape(6, 5, 4);
     let mut scene = Scene::new(shape, 4, 0.5);
-    let mut encoder = encoder(encode::Config { key_interval: 4, ..exact() });
-    let packets: Vec<_> =
-        (0..9).map(|index| encoder.encode(&input(&scene.frame(index), shape, index)).unwrap()).collect();
+    let mut encoder = encoder(encode::Config {
+        key_interval: 4,
+        ..exact()
+    });
+    let packets: Vec<_> = (0..9)
+        .map(|index| encoder.encode(&input(&scene.frame(index), shape, index)).unwrap())
+        .collect();
     let decode_order = |order: &[usize]| {
         let mut decoder = decoder();
-        order.iter().map(|&index| decoder.decode(&packets[index].data).map(|frame| frame.header.number)).collect::<Vec<_>>()
+        order
+            .iter()
+            .map(|&index| {
+                decoder
+                    .decode(&packets[index].data)
+                    .map(|frame| frame.header.number)
+            })
+            .collect::<Vec<_>>()
     };
-    for (order, wrong) in [(vec![0, 2], 1), (vec![0, 1, 1], 2), (vec![4, 1], 1), (vec![0, 1, 6], 2), (vec![1], 0)] {
+    for (order, wrong) in [
+        (vec![0, 2], 1),
+        (vec![0, 1, 1], 2),
+        (vec![4, 1], 1),
+        (vec![0, 1, 6], 2),
+        (vec![1], 0),
+    ] {
         let results = decode_order(&order);
         for (at, result) in results.iter().enumerate() {
             assert_eq!(result.is_err(), at == wrong, "{order:?}: {results:?}");
@@ -73,7 +105,10 @@ fn a_missing_foreign_or_repeated_unit_is_noticed_and_the_next_key_frame_heals() 
         assert!(results[wrong].as_ref().unwrap_err().needs_key());
     }
     let healed = decode_order(&[0, 2, 3, 4, 5]);
-    assert_eq!(healed[1], Err(decode::Error::Frame(frame::Error::Broken { last: 0 })));
+    assert_eq!(
+        healed[1],
+        Err(decode::Error::Frame(frame::Error::Broken { last: 0 }))
+    );
     assert_eq!(healed[2], Err(decode::Error::Frame(frame::Error::NoKeyFrame)));
     assert_eq!(healed[3..], [Ok(4), Ok(5)]);
 }
@@ -81,7 +116,11 @@ fn a_missing_foreign_or_repeated_unit_is_noticed_and_the_next_key_frame_heals() 
 #[test]
 fn errors_name_what_is_wrong() {
     let units = stream();
-    let mut other = Decoder::new("other".parse().unwrap(), std::sync::Arc::new(Prior::default()), Limits::default());
+    let mut other = Decoder::new(
+        "other".parse().unwrap(),
+        std::sync::Arc::new(Prior::default()),
+        Limits::default(),
+    );
     let message = other.decode(&units[0]).unwrap_err().to_string();
     assert!(message.contains("test") && message.contains("other"), "{message}");
 
@@ -89,22 +128,40 @@ fn errors_name_what_is_wrong() {
     future[1] |= 1 << 5;
     let message = decoder().decode(&future).unwrap_err().to_string();
     assert!(message.contains("version 1"), "{message}");
-    assert_eq!(frame::peek(&future, &Limits::default()), Err(frame::PeekError::UnsupportedVersion { found: 1 }));
+    assert_eq!(
+        frame::peek(&future, &Limits::default()),
+        Err(frame::PeekError::UnsupportedVersion { found: 1 })
+    );
 
-    let small = Limits { max_latents: 119, ..Limits::default() };
+    let small = Limits {
+        max_latents: 119,
+        ..Limits::default()
+    };
     let mut limited = Decoder::new(bundle(), std::sync::Arc::new(Prior::default()), small);
     let message = limited.decode(&units[0]).unwrap_err().to_string();
     assert!(message.contains("120") && message.contains("119"), "{message}");
 
-    let small = Limits { max_side: 1000, ..Limits::default() };
+    let small = Limits {
+        max_side: 1000,
+        ..Limits::default()
+    };
     let mut limited = Decoder::new(bundle(), std::sync::Arc::new(Prior::default()), small);
     let message = limited.decode(&units[0]).unwrap_err().to_string();
     assert!(message.contains("1280") && message.contains("1000"), "{message}");
 
-    let small = Limits { max_payload: 0, ..Limits::default() };
-    assert!(matches!(frame::peek(&units[0], &small), Ok(_) | Err(frame::PeekError::TooLarge { .. })));
+    let small = Limits {
+        max_payload: 0,
+        ..Limits::default()
+    };
+    assert!(matches!(
+        frame::peek(&units[0], &small),
+        Ok(_) | Err(frame::PeekError::TooLarge { .. })
+    ));
     let huge = [0xC5, 1, b'c', b'i', b's', 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
-    assert!(matches!(frame::peek(&huge, &Limits::default()), Err(frame::PeekError::TooLarge { .. })));
+    assert!(matches!(
+        frame::peek(&huge, &Limits::default()),
+        Err(frame::PeekError::TooLarge { .. })
+    ));
 }
 
 #[test]

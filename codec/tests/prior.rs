@@ -10,7 +10,11 @@ use common::*;
 fn trained() -> Prior {
     let mut trainer = prior::Trainer::new(&[24, 32, 99]);
     for qindex in [24, 32] {
-        let mut encoder = encoder(encode::Config { qindex, key_interval: 5, ..encode::Config::new(bundle()) });
+        let mut encoder = encoder(encode::Config {
+            qindex,
+            key_interval: 5,
+            ..encode::Config::new(bundle())
+        });
         let shape = shape(12, 10, 8);
         for seed in 0..8 {
             let mut scene = Scene::new(shape, 100 + seed, 0.4);
@@ -31,7 +35,10 @@ fn code(prior: &Arc<Prior>) -> Vec<Vec<u8>> {
     let unit = |index| {
         let latents = scene.frame(index);
         let packet = encoder.encode(&input(&latents, scene.shape, index)).unwrap();
-        assert_eq!(decoder.decode(&packet.data).unwrap().latents, encoder.reconstruction());
+        assert_eq!(
+            decoder.decode(&packet.data).unwrap().latents,
+            encoder.reconstruction()
+        );
         packet.data.to_vec()
     };
     (0..10).map(unit).collect()
@@ -47,7 +54,12 @@ fn a_prior_survives_its_bytes_and_saves_some() {
     assert_eq!(warm, code(&Arc::new(read)));
     let cold = code(&Arc::new(Prior::from_bytes(&[]).unwrap()));
     let size = |units: &[Vec<u8>]| units.iter().map(Vec::len).sum::<usize>();
-    assert!(size(&warm) < size(&cold), "{} warm, {} cold", size(&warm), size(&cold));
+    assert!(
+        size(&warm) < size(&cold),
+        "{} warm, {} cold",
+        size(&warm),
+        size(&cold)
+    );
 }
 
 #[test]
@@ -77,17 +89,26 @@ fn damaged_priors_are_refused() {
             assert!(Prior::from_bytes(&bytes[..at]).is_err(), "cut to {at}");
         }
     }
-    assert_eq!(Prior::from_bytes(b"cisprior").unwrap_err(), prior::Error::NotAPrior);
+    assert_eq!(
+        Prior::from_bytes(b"cisprior").unwrap_err(),
+        prior::Error::NotAPrior
+    );
     assert_eq!(Prior::from_bytes(b"onnx").unwrap_err(), prior::Error::NotAPrior);
     let mut future = bytes.clone();
     future[8] = 9;
-    assert_eq!(Prior::from_bytes(&future).unwrap_err(), prior::Error::UnsupportedVersion { found: 9 });
+    assert_eq!(
+        Prior::from_bytes(&future).unwrap_err(),
+        prior::Error::UnsupportedVersion { found: 9 }
+    );
 }
 
 #[test]
 fn symbols_out_of_range_do_not_stop_a_trainer() {
     let mut trainer = prior::Trainer::new(&[32]);
-    let latents = Latents { shape: shape(1, 2, 1), q: vec![i16::MIN, i16::MAX] };
+    let latents = Latents {
+        shape: shape(1, 2, 1),
+        q: vec![i16::MIN, i16::MAX],
+    };
     trainer.learn(32, &latents, true);
     assert!(Prior::from_bytes(&trainer.finish(8).to_bytes()).is_ok());
     assert!(Prior::from_bytes(&prior::Trainer::new(&[]).finish(8).to_bytes()).is_ok());

@@ -5,7 +5,11 @@ mod common;
 use cis_codec::{Encoder, Shape, encode};
 use common::*;
 
-const SHAPE: Shape = Shape { channels: 48, width: 26, height: 16 };
+const SHAPE: Shape = Shape {
+    channels: 48,
+    width: 26,
+    height: 16,
+};
 
 /// Codes `frames` frames at `fps` and returns their sizes.
 fn sizes(encoder: &mut Encoder, scene: &mut Scene, frames: u64, fps: f64) -> Vec<usize> {
@@ -13,8 +17,16 @@ fn sizes(encoder: &mut Encoder, scene: &mut Scene, frames: u64, fps: f64) -> Vec
     let code = |index: u64| {
         let latents = scene.frame(index);
         let pts_ns = (index as f64 * 1e9 / fps) as u64;
-        let packet = encoder.encode(&encode::Input { pts_ns, ..input(&latents, scene.shape, index) }).unwrap();
-        assert_eq!(decoder.decode(&packet.data).unwrap().latents, encoder.reconstruction());
+        let packet = encoder
+            .encode(&encode::Input {
+                pts_ns,
+                ..input(&latents, scene.shape, index)
+            })
+            .unwrap();
+        assert_eq!(
+            decoder.decode(&packet.data).unwrap().latents,
+            encoder.reconstruction()
+        );
         packet.data.len()
     };
     (0..frames).map(code).collect()
@@ -23,23 +35,36 @@ fn sizes(encoder: &mut Encoder, scene: &mut Scene, frames: u64, fps: f64) -> Vec
 #[test]
 fn the_mean_is_on_target() {
     for (bitrate, fps) in [(40, 10.0), (100, 10.0), (100, 30.0)] {
-        let mut encoder = encoder(encode::Config { bitrate, key_interval: 100, ..encode::Config::new(bundle()) });
+        let mut encoder = encoder(encode::Config {
+            bitrate,
+            key_interval: 100,
+            ..encode::Config::new(bundle())
+        });
         let mut scene = Scene::new(SHAPE, 9, 3.0);
         let frames = (40.0 * fps) as u64;
         let bytes: usize = sizes(&mut encoder, &mut scene, frames, fps).iter().sum();
         let rate = bytes as f64 * 8.0 / 1000.0 / 40.0;
         let wanted = f64::from(bitrate);
-        assert!((0.75 * wanted..1.1 * wanted).contains(&rate), "{rate:.1} kbit/s instead of {wanted} at {fps} fps");
+        assert!(
+            (0.75 * wanted..1.1 * wanted).contains(&rate),
+            "{rate:.1} kbit/s instead of {wanted} at {fps} fps"
+        );
     }
 }
 
 #[test]
 fn no_unit_is_longer_than_the_cap() {
     let mut scene = Scene::new(SHAPE, 9, 4.0);
-    let mut encoder = encoder(encode::Config { key_interval: 10, ..encode::Config::new(bundle()) });
+    let mut encoder = encoder(encode::Config {
+        key_interval: 10,
+        ..encode::Config::new(bundle())
+    });
     let free = sizes(&mut encoder, &mut scene, 30, 10.0);
     let cap = free.iter().max().unwrap() / 3;
-    let config = encode::Config { max_frame_bytes: cap as u32, ..encoder.config().clone() };
+    let config = encode::Config {
+        max_frame_bytes: cap as u32,
+        ..encoder.config().clone()
+    };
     let mut encoder = common::encoder(config);
     let capped = sizes(&mut encoder, &mut scene, 30, 10.0);
     assert!(capped.iter().all(|&size| size <= cap), "{capped:?} beyond {cap}");
@@ -48,38 +73,80 @@ fn no_unit_is_longer_than_the_cap() {
 #[test]
 fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
     let mut scene = Scene::new(SHAPE, 2, 20.0);
-    let config = encode::Config { key_interval: 0, ..encode::Config::new(bundle()) };
+    let config = encode::Config {
+        key_interval: 0,
+        ..encode::Config::new(bundle())
+    };
     let mut encoder = encoder(config.clone());
     let first = scene.frame(0);
     encoder.encode(&input(&first, SHAPE, 0)).unwrap();
     let before = encoder.reconstruction().clone();
 
-    encoder.set_config(encode::Config { max_frame_bytes: 16, ..config.clone() }).unwrap();
+    encoder
+        .set_config(encode::Config {
+            max_frame_bytes: 16,
+            ..config.clone()
+        })
+        .unwrap();
     let packet = encoder.encode(&input(&scene.frame(1), SHAPE, 1)).unwrap();
     assert!(packet.header.repeat && packet.data.len() <= 16);
     assert_eq!(*encoder.reconstruction(), before);
 
-    encoder.set_config(encode::Config { max_frame_bytes: 5, ..config.clone() }).unwrap();
+    encoder
+        .set_config(encode::Config {
+            max_frame_bytes: 5,
+            ..config.clone()
+        })
+        .unwrap();
     let frame = scene.frame(2);
     let error = encoder.encode(&input(&frame, SHAPE, 2)).unwrap_err();
-    assert!(matches!(error, encode::Error::TooLarge { smallest: 6.., cap: 5 }), "{error}");
-    let key = encode::Input { force_key: true, ..input(&frame, SHAPE, 2) };
+    assert!(
+        matches!(
+            error,
+            encode::Error::TooLarge {
+                smallest: 6..,
+                cap: 5
+            }
+        ),
+        "{error}"
+    );
+    let key = encode::Input {
+        force_key: true,
+        ..input(&frame, SHAPE, 2)
+    };
     let error = encoder.encode(&key).unwrap_err();
-    assert!(matches!(error, encode::Error::TooLarge { smallest: 50.., cap: 5 }), "{error}");
+    assert!(
+        matches!(
+            error,
+            encode::Error::TooLarge {
+                smallest: 50..,
+                cap: 5
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(*encoder.reconstruction(), before);
 
     // A refused frame leaves no trace: the same encoder goes on as one that never saw it.
     let mut clean = common::encoder(config.clone());
     clean.encode(&input(&first, SHAPE, 0)).unwrap();
-    clean.encode_repeat(packet.header.pts_ns, packet.header.capture_utc_ns).unwrap();
+    clean
+        .encode_repeat(packet.header.pts_ns, packet.header.capture_utc_ns)
+        .unwrap();
     encoder.set_config(config).unwrap();
     let next = input(&frame, SHAPE, 3);
-    assert_eq!(encoder.encode(&next).unwrap().data, clean.encode(&next).unwrap().data);
+    assert_eq!(
+        encoder.encode(&next).unwrap().data,
+        clean.encode(&next).unwrap().data
+    );
 }
 
 #[test]
 fn a_refused_frame_leaves_the_rate_control_as_it_was() {
-    let config = encode::Config { bitrate: 50, ..encode::Config::new(bundle()) };
+    let config = encode::Config {
+        bitrate: 50,
+        ..encode::Config::new(bundle())
+    };
     let mut scene = Scene::new(SHAPE, 12, 2.0);
     let frames: Vec<_> = (0..12).map(|index| scene.frame(index)).collect();
     let run = |refused: bool| {
@@ -87,10 +154,23 @@ fn a_refused_frame_leaves_the_rate_control_as_it_was() {
         let code = |(index, latents): (usize, &Vec<f32>)| {
             let good = input(latents, SHAPE, index as u64);
             if refused {
-                let bad = encode::Input { latents: &latents[1..], ..good };
+                let bad = encode::Input {
+                    latents: &latents[1..],
+                    ..good
+                };
                 assert!(matches!(encoder.encode(&bad), Err(encode::Error::Length { .. })));
-                let bad = encode::Input { source: Default::default(), ..good };
-                assert!(matches!(encoder.encode(&bad), Err(encode::Error::Limit { what: "width", found: 0, .. })));
+                let bad = encode::Input {
+                    source: Default::default(),
+                    ..good
+                };
+                assert!(matches!(
+                    encoder.encode(&bad),
+                    Err(encode::Error::Limit {
+                        what: "width",
+                        found: 0,
+                        ..
+                    })
+                ));
             }
             encoder.encode(&good).unwrap().data
         };
@@ -102,7 +182,10 @@ fn a_refused_frame_leaves_the_rate_control_as_it_was() {
 #[test]
 fn key_frames_come_when_due_asked_for_or_needed() {
     let mut scene = Scene::new(SHAPE, 1, 0.1);
-    let mut encoder = encoder(encode::Config { key_interval: 4, ..encode::Config::new(bundle()) });
+    let mut encoder = encoder(encode::Config {
+        key_interval: 4,
+        ..encode::Config::new(bundle())
+    });
     let mut keys = Vec::new();
     for index in 0..12 {
         let latents = scene.frame(index);
@@ -114,26 +197,73 @@ fn key_frames_come_when_due_asked_for_or_needed() {
         assert_eq!(packet.header.number, index);
     }
     let wanted = [0, 4, 6, 10, 11];
-    assert!(keys.iter().enumerate().all(|(index, &key)| key == wanted.contains(&index)), "{keys:?}");
+    assert!(
+        keys.iter()
+            .enumerate()
+            .all(|(index, &key)| key == wanted.contains(&index)),
+        "{keys:?}"
+    );
 }
 
 #[test]
 fn settings_out_of_range_are_named() {
     let good = encode::Config::new(bundle());
     for (config, field) in [
-        (encode::Config { sticky: 0.5, ..good.clone() }, "sticky"),
-        (encode::Config { sticky: f32::NAN, ..good.clone() }, "sticky"),
-        (encode::Config { qindex: 64, ..good.clone() }, "qindex"),
-        (encode::Config { qindex_max: 64, ..good.clone() }, "qindex_max"),
-        (encode::Config { qindex_min: 57, ..good.clone() }, "qindex_min"),
-        (encode::Config { urgent: 0.4, ..good.clone() }, "urgent"),
+        (
+            encode::Config {
+                sticky: 0.5,
+                ..good.clone()
+            },
+            "sticky",
+        ),
+        (
+            encode::Config {
+                sticky: f32::NAN,
+                ..good.clone()
+            },
+            "sticky",
+        ),
+        (
+            encode::Config {
+                qindex: 64,
+                ..good.clone()
+            },
+            "qindex",
+        ),
+        (
+            encode::Config {
+                qindex_max: 64,
+                ..good.clone()
+            },
+            "qindex_max",
+        ),
+        (
+            encode::Config {
+                qindex_min: 57,
+                ..good.clone()
+            },
+            "qindex_min",
+        ),
+        (
+            encode::Config {
+                urgent: 0.4,
+                ..good.clone()
+            },
+            "urgent",
+        ),
     ] {
         let error = Encoder::new(config, Default::default()).unwrap_err();
         assert!(error.to_string().starts_with(field), "{error}");
     }
     let mut encoder = encoder(good.clone());
-    let other = encode::Config { bundle: "other".parse().unwrap(), ..good };
-    assert!(matches!(encoder.set_config(other), Err(encode::Error::BundleChanged { .. })));
+    let other = encode::Config {
+        bundle: "other".parse().unwrap(),
+        ..good
+    };
+    assert!(matches!(
+        encoder.set_config(other),
+        Err(encode::Error::BundleChanged { .. })
+    ));
 }
 
 #[test]
@@ -145,7 +275,11 @@ fn the_header_of_an_inter_frame_is_small() {
         let latents = scene.frame(index);
         // A live source: time stamps jitter by a millisecond.
         let pts_ns = index * 33_333_333 + random.next() % 1_000_000;
-        let input = encode::Input { pts_ns, capture_utc_ns: 1_790_000_000_000_000_000 + pts_ns, ..input(&latents, SHAPE, index) };
+        let input = encode::Input {
+            pts_ns,
+            capture_utc_ns: 1_790_000_000_000_000_000 + pts_ns,
+            ..input(&latents, SHAPE, index)
+        };
         let header = encoder.encode(&input).unwrap().header;
         // The second frame introduces the frame duration.
         let most = if index < 2 { 80 } else { 12 };

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 fn assert_round_trip(encoder: &mut Encoder, frames: &[(Vec<f32>, cis_codec::Shape, bool)]) {
     let mut decoder = decoder();
     for (index, (latents, shape, force_key)) in frames.iter().enumerate() {
-        let input = encode::Input { force_key: *force_key, ..input(latents, *shape, index as u64) };
+        let input = encode::Input {
+            force_key: *force_key,
+            ..input(latents, *shape, index as u64)
+        };
         let packet = encoder.encode(&input).unwrap();
         let frame = decoder.decode(&packet.data).unwrap();
         assert_eq!(frame.header, packet.header);
@@ -92,7 +95,9 @@ fn extremes_and_alternation() {
     let frames: Vec<Vec<i16>> = vec![
         vec![2047; len],
         vec![-2047; len],
-        (0..len).map(|at| if at % 2 == 0 { 2047 } else { -2047 }).collect(),
+        (0..len)
+            .map(|at| if at % 2 == 0 { 2047 } else { -2047 })
+            .collect(),
         (0..len).map(|_| (random.next() % 4095) as i16 - 2047).collect(),
         vec![0; len],
         (0..len).map(|at| i16::from(at % 2 == 0)).collect(),
@@ -105,9 +110,15 @@ fn extremes_and_alternation() {
 #[test]
 fn shapes_change_and_keys_are_forced() {
     let mut frames = Vec::new();
-    for (index, shape) in [shape(48, 26, 16), shape(48, 26, 16), shape(48, 16, 26), shape(3, 1, 1), shape(300, 2, 3)]
-        .into_iter()
-        .enumerate()
+    for (index, shape) in [
+        shape(48, 26, 16),
+        shape(48, 26, 16),
+        shape(48, 16, 26),
+        shape(3, 1, 1),
+        shape(300, 2, 3),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let mut scene = Scene::new(shape, 5 + index as u64, 0.3);
         frames.push((scene.frame(0), shape, false));
@@ -123,7 +134,10 @@ fn a_repeat_is_a_header_and_nothing_else() {
     let shape = shape(48, 26, 16);
     let mut scene = Scene::new(shape, 3, 0.1);
     let (mut encoder, mut decoder) = (encoder(encode::Config::new(bundle())), decoder());
-    assert_eq!(encoder.encode_repeat(0, 0).unwrap_err(), encode::Error::NothingToRepeat);
+    assert_eq!(
+        encoder.encode_repeat(0, 0).unwrap_err(),
+        encode::Error::NothingToRepeat
+    );
     for index in 0..3 {
         let latents = scene.frame(index);
         let packet = encoder.encode(&input(&latents, shape, index * 2)).unwrap();
@@ -143,8 +157,18 @@ fn the_same_input_gives_the_same_bytes() {
     let shape = shape(48, 26, 16);
     let run = || {
         let mut scene = Scene::new(shape, 11, 0.4);
-        let mut encoder = encoder(encode::Config { bitrate: 20, ..encode::Config::new(bundle()) });
-        (0..20).map(|index| encoder.encode(&input(&scene.frame(index), shape, index)).unwrap().data).collect::<Vec<_>>()
+        let mut encoder = encoder(encode::Config {
+            bitrate: 20,
+            ..encode::Config::new(bundle())
+        });
+        (0..20)
+            .map(|index| {
+                encoder
+                    .encode(&input(&scene.frame(index), shape, index))
+                    .unwrap()
+                    .data
+            })
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }

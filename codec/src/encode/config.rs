@@ -53,7 +53,12 @@ impl Config {
             if (min..=max).contains(&found) {
                 Ok(())
             } else {
-                Err(Error::Config { field, found, min, max })
+                Err(Error::Config {
+                    field,
+                    found,
+                    min,
+                    max,
+                })
             }
         };
         let top = f64::from(quant::QINDEX_MAX);

@@ -107,10 +107,16 @@ impl Encoder {
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
         config.check()?;
         if config.bundle != self.config.bundle {
-            return Err(Error::BundleChanged { stream: self.config.bundle.clone(), found: config.bundle });
+            return Err(Error::BundleChanged {
+                stream: self.config.bundle.clone(),
+                found: config.bundle,
+            });
         }
         if config.bitrate != self.config.bitrate {
-            self.rate = rate::RateControl::new(&Config { qindex: self.qindex, ..config.clone() });
+            self.rate = rate::RateControl::new(&Config {
+                qindex: self.qindex,
+                ..config.clone()
+            });
         }
         self.config = config;
         Ok(())
@@ -142,10 +148,19 @@ impl Encoder {
         let candidate = match best {
             Ok(candidate) => candidate,
             Err(smallest) if must_be_key => {
-                return Err(Error::TooLarge { smallest, cap: plan.max_bytes });
+                return Err(Error::TooLarge {
+                    smallest,
+                    cap: plan.max_bytes,
+                });
             }
             Err(_) => {
-                let fields = self.fields(input.source, input.shape, self.qindex, input.pts_ns, input.capture_utc_ns);
+                let fields = self.fields(
+                    input.source,
+                    input.shape,
+                    self.qindex,
+                    input.pts_ns,
+                    input.capture_utc_ns,
+                );
                 let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
                 let (smallest, cap) = (candidate.unit.len(), self.cap());
                 if smallest > cap {
@@ -163,7 +178,13 @@ impl Encoder {
         if self.coder.is_none() {
             return Err(Error::NothingToRepeat);
         }
-        let fields = self.fields(self.source, self.latents.shape, self.qindex, pts_ns, capture_utc_ns);
+        let fields = self.fields(
+            self.source,
+            self.latents.shape,
+            self.qindex,
+            pts_ns,
+            capture_utc_ns,
+        );
         let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
         let (smallest, cap) = (candidate.unit.len(), self.cap());
         if smallest > cap {
@@ -183,25 +204,43 @@ impl Encoder {
     fn check(&self, input: &Input<'_>) -> Result<(), Error> {
         let limits = &self.config.limits;
         let bounded = |what, found: u64, limit: u64| {
-            if found == 0 || found > limit { Err(Error::Limit { what, found, limit }) } else { Ok(()) }
+            if found == 0 || found > limit {
+                Err(Error::Limit { what, found, limit })
+            } else {
+                Ok(())
+            }
         };
         bounded("width", input.source.width.into(), limits.max_side.into())?;
         bounded("height", input.source.height.into(), limits.max_side.into())?;
         bounded("latents", input.shape.len() as u64, limits.max_latents as u64)?;
         if input.latents.len() != input.shape.len() {
-            return Err(Error::Length { shape: input.shape, found: input.latents.len() });
+            return Err(Error::Length {
+                shape: input.shape,
+                found: input.latents.len(),
+            });
         }
         Ok(())
     }
 
     fn fields(&self, source: Size, shape: Shape, qindex: u8, pts_ns: u64, capture_utc_ns: u64) -> Fields {
-        Fields { pts_ns, capture_utc_ns, bundle: self.config.bundle.clone(), source, shape, qindex }
+        Fields {
+            pts_ns,
+            capture_utc_ns,
+            bundle: self.config.bundle.clone(),
+            source,
+            shape,
+            qindex,
+        }
     }
 
     fn repeat(&self, fields: &Fields) -> Option<Candidate> {
         let mut headers = self.headers.clone();
         let (unit, header) = headers.inter(fields, None)?;
-        Some(Candidate { unit, header, headers })
+        Some(Candidate {
+            unit,
+            header,
+            headers,
+        })
     }
 
     /// Codes the frame coarser and coarser until it fits; on failure the smallest size reached.
@@ -220,7 +259,9 @@ impl Encoder {
                 break;
             }
             let octaves = (size as f32 / plan.max_bytes.max(1) as f32).log2();
-            qindex = qindex.saturating_add((octaves * 8.0).clamp(2.0, 32.0) as u8).min(coarsest);
+            qindex = qindex
+                .saturating_add((octaves * 8.0).clamp(2.0, 32.0) as u8)
+                .min(coarsest);
         }
         Err(smallest)
     }
@@ -232,7 +273,12 @@ impl Encoder {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
                 trial.waiting.clone_from(&self.waiting);
-                let Trial { symbols, waiting, reference, .. } = trial;
+                let Trial {
+                    symbols,
+                    waiting,
+                    reference,
+                    ..
+                } = trial;
                 if qindex == self.qindex {
                     quantiser.inter(input.latents, &self.latents.q, symbols, waiting);
                 } else {
@@ -255,27 +301,53 @@ impl Encoder {
         trial.payload = writer.finish();
 
         let mut headers = self.headers.clone();
-        let fields = self.fields(input.source, input.shape, qindex, input.pts_ns, input.capture_utc_ns);
+        let fields = self.fields(
+            input.source,
+            input.shape,
+            qindex,
+            input.pts_ns,
+            input.capture_utc_ns,
+        );
         let payload = &self.trial.payload;
-        let inter = if key { None } else { headers.inter(&fields, Some(payload)) };
+        let inter = if key {
+            None
+        } else {
+            headers.inter(&fields, Some(payload))
+        };
         let (unit, header) = inter.unwrap_or_else(|| headers.key(&fields, payload));
-        Candidate { unit, header, headers }
+        Candidate {
+            unit,
+            header,
+            headers,
+        }
     }
 
     /// Makes a candidate the truth. Unless it is a repeat it is the last attempt made.
     fn commit(&mut self, candidate: Candidate, source: Size) -> Packet {
-        let Candidate { unit, header, headers } = candidate;
-        self.rate.commit(&self.config, unit.len(), header.key, header.qindex);
+        let Candidate {
+            unit,
+            header,
+            headers,
+        } = candidate;
+        self.rate
+            .commit(&self.config, unit.len(), header.key, header.qindex);
         self.headers = headers;
         self.source = source;
         self.qindex = header.qindex;
-        self.since_key = if header.key { 1 } else { self.since_key.saturating_add(1) };
+        self.since_key = if header.key {
+            1
+        } else {
+            self.since_key.saturating_add(1)
+        };
         if !header.repeat {
             std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
             self.latents.shape = header.shape;
             std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
             std::mem::swap(&mut self.waiting, &mut self.trial.waiting);
         }
-        Packet { data: unit.into(), header }
+        Packet {
+            data: unit.into(),
+            header,
+        }
     }
 }

@@ -42,16 +42,22 @@ impl Quantiser {
     /// been out of reach of its symbol.
     pub fn inter(&self, latents: &[f32], reference: &[i16], symbols: &mut Vec<i16>, waiting: &mut [u8]) {
         symbols.clear();
-        symbols.extend(latents.iter().zip(reference).zip(waiting).map(|((&y, &kept), waiting)| {
-            let scaled = y * self.scale;
-            let distance = (scaled - f32::from(kept)).abs();
-            // A NaN compares false, and keeps what there is.
-            let outside = distance > self.reach;
-            *waiting = if outside { waiting.saturating_add(1) } else { 0 };
-            let change = distance > self.urgent || (outside && *waiting > self.patience);
-            *waiting = if change { 0 } else { *waiting };
-            if change { nearest(scaled) } else { kept }
-        }));
+        symbols.extend(
+            latents
+                .iter()
+                .zip(reference)
+                .zip(waiting)
+                .map(|((&y, &kept), waiting)| {
+                    let scaled = y * self.scale;
+                    let distance = (scaled - f32::from(kept)).abs();
+                    // A NaN compares false, and keeps what there is.
+                    let outside = distance > self.reach;
+                    *waiting = if outside { waiting.saturating_add(1) } else { 0 };
+                    let change = distance > self.urgent || (outside && *waiting > self.patience);
+                    *waiting = if change { 0 } else { *waiting };
+                    if change { nearest(scaled) } else { kept }
+                }),
+        );
     }
 }
 
@@ -67,13 +73,28 @@ mod tests {
     use super::*;
 
     fn quantiser(sticky: f32, urgent: f32, patience: u8) -> Quantiser {
-        Quantiser { scale: 2.0, reach: 0.5 + sticky, urgent, patience }
+        Quantiser {
+            scale: 2.0,
+            reach: 0.5 + sticky,
+            urgent,
+            patience,
+        }
     }
 
     #[test]
     fn nearest_within_range() {
         let (mut out, mut waiting) = (Vec::new(), Vec::new());
-        let input = [0.0, 0.24, 0.26, -0.26, 5000.0, -5000.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+        let input = [
+            0.0,
+            0.24,
+            0.26,
+            -0.26,
+            5000.0,
+            -5000.0,
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+        ];
         quantiser(0.0, 0.5, 0).intra(&input, &mut out, &mut waiting);
         assert_eq!(out, [0, 0, 1, -1, 2047, -2047, 0, 2047, -2047]);
         assert_eq!(waiting, [0; 9]);
@@ -92,7 +113,12 @@ mod tests {
         let quantiser = quantiser(0.25, 1.5, 2);
         let mut seen = Vec::new();
         // Out of reach for good, out of reach on and off, and far away.
-        for values in [[0.45, 0.45, 0.8], [0.45, 0.1, 0.8], [0.45, 0.45, 0.8], [0.45, 0.1, 0.8]] {
+        for values in [
+            [0.45, 0.45, 0.8],
+            [0.45, 0.1, 0.8],
+            [0.45, 0.45, 0.8],
+            [0.45, 0.1, 0.8],
+        ] {
             let reference = seen.last().copied().unwrap_or([0; 3]);
             quantiser.inter(&values, &reference, &mut out, &mut waiting);
             seen.push([out[0], out[1], out[2]]);

@@ -57,14 +57,20 @@ impl RateControl {
             cap => cap as usize,
         };
         if config.bitrate == 0 {
-            return Plan { qindex: config.qindex, max_bytes: cap };
+            return Plan {
+                qindex: config.qindex,
+                max_bytes: cap,
+            };
         }
         self.advance(config, pts);
         let rate = wanted(config);
         let room = rate * CAPACITY_S - self.level;
         let least = rate * self.gap * if key { 20.0 } else { 2.0 };
         let max_bytes = (room.max(least) / 8.0) as usize;
-        Plan { qindex: self.next_qindex(config, rate), max_bytes: max_bytes.min(cap) }
+        Plan {
+            qindex: self.next_qindex(config, rate),
+            max_bytes: max_bytes.min(cap),
+        }
     }
 
     /// Learns what the frame has become.
@@ -108,7 +114,11 @@ impl RateControl {
         // Halving the rate takes about eight indices; half the way at a time, and small corrections are not worth the
         // symbols that a new step changes.
         let correction = (4.0 * (measured.max(rate / 64.0) / goal).log2()).clamp(-3.0, 6.0);
-        if correction.abs() < 1.0 { now } else { allowed(i32::from(now) + correction.round() as i32) }
+        if correction.abs() < 1.0 {
+            now
+        } else {
+            allowed(i32::from(now) + correction.round() as i32)
+        }
     }
 }
 

@@ -49,11 +49,15 @@ pub fn position(field: &Field, at: usize, changed_so_far: usize) -> Contexts {
     let stride = field.stride;
     let [now, before] = &field.changes;
     let (left, top) = (usize::from(now[at - 1]), usize::from(now[at - stride]));
-    let (corner, right) = (usize::from(now[at - stride - 1]), usize::from(now[at - stride + 1]));
+    let (corner, right) = (
+        usize::from(now[at - stride - 1]),
+        usize::from(now[at - stride + 1]),
+    );
     let flag = |count: usize| usize::from(count > 0);
     let causal = flag(left) << 3 | flag(top) << 2 | flag(right) << 1 | flag(corner);
     let was = |at: usize| flag(usize::from(before[at]));
-    let around = was(at) << 4 | was(at + 1) << 3 | was(at + stride) << 2 | was(at - 1) << 1 | was(at - stride);
+    let around =
+        was(at) << 4 | was(at + 1) << 3 | was(at + stride) << 2 | was(at - 1) << 1 | was(at - stride);
     let busy = around.count_ones() as usize;
     let age = period(field.position_age[at]);
     let unrest = usize::from(field.unrest[at]) / 16;
@@ -62,12 +66,12 @@ pub fn position(field: &Field, at: usize, changed_so_far: usize) -> Contexts {
     (
         [
             causal << 5 | around,
-            age << 6 | causal.count_ones() as usize * 8 | busy,
+            age << 6 | (causal.count_ones() as usize) << 3 | busy,
             filled << 6 | octave(left) << 3 | octave(top),
             octave(before[at].into()) << 6 | octave(left) << 3 | octave(top),
             unrest << 5 | flag(left) << 4 | flag(top) << 3 | age,
             octave(changed_so_far) << 6 | octave(field.changed_before) << 3 | causal.count_ones() as usize,
-            beside << 6 | octave(usize::from(right) + corner) << 3 | filled,
+            beside << 6 | octave(right + corner) << 3 | filled,
             unrest << 6 | beside << 3 | octave(before[at + 1] as usize + before[at + stride] as usize),
         ],
         [causal * 4 + up_to(busy, 3), age * 8 + beside],
@@ -134,7 +138,10 @@ impl Symbol {
             position_age: period(field.position_age[position]),
             changed,
             sum,
-            beside: [field.changes[0][position - 1].into(), field.changes[0][position - stride].into()],
+            beside: [
+                field.changes[0][position - 1].into(),
+                field.changes[0][position - stride].into(),
+            ],
         }
     }
 
@@ -143,7 +150,8 @@ impl Symbol {
     pub fn change_inter(&self) -> Contexts {
         let r = self.reference;
         let flag = |d: i32| usize::from(d != 0);
-        let causal = flag(self.d_left) << 3 | flag(self.d_top) << 2 | flag(self.d_right) << 1 | flag(self.d_corner);
+        let causal =
+            flag(self.d_left) << 3 | flag(self.d_top) << 2 | flag(self.d_right) << 1 | flag(self.d_corner);
         let moved = self.d_left.abs() + self.d_top.abs() + self.d_right.abs() + self.d_corner.abs();
         let c = self.channel << 6;
         let changed = octave(self.changed);
@@ -167,7 +175,10 @@ impl Symbol {
                 c | usize::from(self.age == 0) << 5 | within(self.older - r, 1) << 3 | within(r, 2),
                 same << 8 | within(r, 2) << 5 | up_to((self.left.abs() + self.top.abs()) / 2, 7) << 2 | left,
             ],
-            [self.channel, changed * 8 + up_to(causal.count_ones(), 3) * 2 + usize::from(r != 0)],
+            [
+                self.channel,
+                changed * 8 + up_to(causal.count_ones(), 3) * 2 + usize::from(r != 0),
+            ],
         )
     }
 
@@ -184,12 +195,14 @@ impl Symbol {
         (
             [
                 c | near(self.left) << 4 | near(self.top) << 2 | near(self.right),
-                c | up_to(around, 15) << 2 | changed / 2,
+                c | up_to(around, 15) << 2 | changed >> 1,
                 c | near(v1) << 4 | near(v2) << 2 | near(v3),
-                changed << 9 | left << 6 | top << 3 | self.channel / 8,
+                changed << 9 | left << 6 | top << 3 | self.channel >> 3,
                 c | sum << 3 | octave(around as usize),
                 c | near(self.corner) << 4 | near(self.right) << 2 | near(self.left + self.top),
-                ((within(self.left, 2) * 5 + within(self.top, 2)) * 5 + within(v1, 2)) << 5 | sum << 2 | changed / 2,
+                ((within(self.left, 2) * 5 + within(self.top, 2)) * 5 + within(v1, 2)) << 5
+                    | sum << 2
+                    | changed >> 1,
                 c | octave((self.beside[0] + self.beside[1]) / 2) << 3 | changed,
             ],
             [self.channel, changed * 8 + octave(around as usize)],
@@ -211,11 +224,17 @@ impl Symbol {
                 c | within(self.older - r, 1) << 2 | sides[1],
                 ((sides[0] * 3 + sides[1]) * 3 + sides[2]) * 3 + sides[3],
                 c | d[0] << 2 | d[1],
-                within(gradient, 3) << 6 | within(self.next_right - r, 1) << 4 | within(self.next_below - r, 1) << 2 | within(r, 1),
+                within(gradient, 3) << 6
+                    | within(self.next_right - r, 1) << 4
+                    | within(self.next_below - r, 1) << 2
+                    | within(r, 1),
                 c | within(self.left + self.top - 2 * r, 4),
                 self.channel,
             ],
-            [self.channel, within(r, 1) * 16 + within(self.left + self.top - 2 * r, 4)],
+            [
+                self.channel,
+                within(r, 1) * 16 + within(self.left + self.top - 2 * r, 4),
+            ],
         )
     }
 

@@ -67,7 +67,9 @@ impl Field {
         zeros(&mut self.reference, len, 0);
         zeros(&mut self.older, len, 0);
         zeros(&mut self.age, len, 255);
-        self.changes.iter_mut().for_each(|changes| zeros(changes, positions, 0));
+        self.changes
+            .iter_mut()
+            .for_each(|changes| zeros(changes, positions, 0));
         zeros(&mut self.position_age, positions, 255);
         zeros(&mut self.unrest, positions, 0);
         zeros(&mut self.filled, positions, 0);
@@ -94,8 +96,12 @@ impl Field {
     pub fn advance(&mut self) {
         self.reference.copy_from_slice(&self.cur);
         self.age.iter_mut().for_each(|age| *age = age.saturating_add(1));
-        self.position_age.iter_mut().for_each(|age| *age = age.saturating_add(1));
-        self.unrest.iter_mut().for_each(|unrest| *unrest -= unrest.div_ceil(16).min(*unrest));
+        self.position_age
+            .iter_mut()
+            .for_each(|age| *age = age.saturating_add(1));
+        self.unrest
+            .iter_mut()
+            .for_each(|unrest| *unrest -= unrest.div_ceil(16).min(*unrest));
         self.changes.swap(0, 1);
         self.changed_before = self.changes[1].iter().filter(|&&changes| changes > 0).count();
         self.changes[0].fill(0);
@@ -128,7 +134,10 @@ impl Field {
         out.shape = self.shape;
         zeros(&mut out.q, self.shape.len(), 0);
         for (index, row) in out.q.chunks_exact_mut(width.max(1)).enumerate() {
-            let (channel, y) = (index / usize::from(self.shape.height), index % usize::from(self.shape.height));
+            let (channel, y) = (
+                index / usize::from(self.shape.height),
+                index % usize::from(self.shape.height),
+            );
             let start = self.position(0, y) * channels + channel;
             for (out, &q) in row.iter_mut().zip(self.cur[start..].iter().step_by(channels)) {
                 *out = q;

@@ -26,7 +26,10 @@ pub struct FrameCoder {
 
 impl Clone for FrameCoder {
     fn clone(&self) -> Self {
-        Self { model: self.model.clone(), field: self.field.clone() }
+        Self {
+            model: self.model.clone(),
+            field: self.field.clone(),
+        }
     }
 
     fn clone_from(&mut self, source: &Self) {
@@ -98,26 +101,42 @@ impl FrameCoder {
         let differs =
             C::WRITES && (0..channels).any(|channel| wanted(channel) != field.reference[first + channel]);
         let (contexts, sets) = contexts::position(field, position, changed_so_far);
-        if !model.bank(Kind::Position, key).code(coder, differs, &contexts, sets) {
+        if !model
+            .bank(Kind::Position, key)
+            .code(coder, differs, &contexts, sets)
+        {
             return Ok(false);
         }
         let (mut changed, mut sum) = (0, 0);
         for channel in 0..channels {
             let at = first + channel;
             let reference = i32::from(field.reference[at]);
-            let difference = if C::WRITES { i32::from(wanted(channel)) - reference } else { 0 };
+            let difference = if C::WRITES {
+                i32::from(wanted(channel)) - reference
+            } else {
+                0
+            };
             let symbol = Symbol::new(field, position, channel, changed, sum);
             // A position that differs has a channel that does: the last one has no choice if no other did.
             let implied = changed == 0 && channel + 1 == channels;
             if !implied {
-                let (contexts, sets) = if key { symbol.change_intra() } else { symbol.change_inter() };
-                if !model.bank(Kind::Change, key).code(coder, difference != 0, &contexts, sets) {
+                let (contexts, sets) = if key {
+                    symbol.change_intra()
+                } else {
+                    symbol.change_inter()
+                };
+                if !model
+                    .bank(Kind::Change, key)
+                    .code(coder, difference != 0, &contexts, sets)
+                {
                     continue;
                 }
             }
             let difference = code_difference(model, coder, &symbol, difference, key)?;
             let value = reference + difference;
-            let value = i16::try_from(value).ok().filter(|value| value.abs() <= Latents::MAX);
+            let value = i16::try_from(value)
+                .ok()
+                .filter(|value| value.abs() <= Latents::MAX);
             field.change(at, value.ok_or(OutOfRange)?);
             changed += 1;
             sum += difference.unsigned_abs() as usize;
@@ -136,12 +155,17 @@ fn code_difference<C: BitCoder>(
     key: bool,
 ) -> Result<i32, OutOfRange> {
     let (contexts, sets) = symbol.sign();
-    let negative = model.bank(Kind::Sign, key).code(coder, difference < 0, &contexts, sets);
+    let negative = model
+        .bank(Kind::Sign, key)
+        .code(coder, difference < 0, &contexts, sets);
     let wanted = difference.abs();
     let mut magnitude = 1;
     while magnitude < UNARY_MAX {
         let (contexts, sets) = symbol.more(magnitude, negative);
-        if !model.bank(Kind::More, key).code(coder, wanted > magnitude, &contexts, sets) {
+        if !model
+            .bank(Kind::More, key)
+            .code(coder, wanted > magnitude, &contexts, sets)
+        {
             break;
         }
         magnitude += 1;
@@ -164,7 +188,11 @@ fn code_escape<C: BitCoder>(model: &mut Model, coder: &mut C, rest: i32) -> Resu
     }
     let mut value = 1u32;
     for bit in (0..bits).rev() {
-        let one = model.escape(coder, wanted >> bit & 1 == 1, 16 + bit as usize + 16 * usize::from(bit + 1 == bits));
+        let one = model.escape(
+            coder,
+            wanted >> bit & 1 == 1,
+            16 + bit as usize + 16 * usize::from(bit + 1 == bits),
+        );
         value = value << 1 | u32::from(one);
     }
     Ok(value as i32 - 1)

@@ -1,21 +1,17 @@
 //! Adaptive models: banks of contexts whose opinions are mixed in the logistic domain.
 
-use super::{
-    counter::Counter,
-    logistic::squash,
-    range::BitCoder,
-};
+use super::{counter::Counter, logistic::squash, range::BitCoder};
 
 /// Contexts that are mixed for one decision.
 pub const INPUTS: usize = 8;
 /// Weight sets of each of the two selectors of a bank.
 pub const SETS: usize = 64;
 
-/// Weight of each input at a cold start, in Q16, per selector: together a little more than an average.
-const COLD_WEIGHT: i32 = 9_000;
+/// Weight of each input at a cold start, in Q16, per selector: together somewhat more than an average.
+const COLD_WEIGHT: i32 = 7_000;
 const WEIGHT_MAX: i32 = 1 << 19;
 /// How slowly weights learn: more is slower.
-const WEIGHT_SHIFT: u32 = 18;
+const WEIGHT_SHIFT: u32 = 17;
 
 type Weights = [i32; INPUTS];
 
@@ -39,7 +35,7 @@ pub const BANKS: usize = 8;
 /// Plain counters for the bits of magnitudes beyond the unary part.
 pub const ESCAPES: usize = 64;
 /// Most that a context's count grows to, by bank.
-const LIMITS: [u16; BANKS] = [60, 120, 120, 120, 60, 120, 120, 120];
+const LIMITS: [u16; BANKS] = [60, 120, 120, 120, 60, 250, 120, 120];
 
 /// Contexts and weights for one kind of decision.
 #[derive(Debug)]
@@ -52,7 +48,11 @@ pub struct Bank {
 
 impl Clone for Bank {
     fn clone(&self) -> Self {
-        Self { counters: self.counters.clone(), weights: self.weights.clone(), ..*self }
+        Self {
+            counters: self.counters.clone(),
+            weights: self.weights.clone(),
+            ..*self
+        }
     }
 
     fn clone_from(&mut self, source: &Self) {
@@ -122,13 +122,19 @@ pub struct Model {
 impl Default for Model {
     fn default() -> Self {
         let bank = |index: usize| Bank::new(CONTEXT_BITS[index % 4], LIMITS[index]);
-        Self { banks: std::array::from_fn(bank), escapes: [Counter::default(); ESCAPES] }
+        Self {
+            banks: std::array::from_fn(bank),
+            escapes: [Counter::default(); ESCAPES],
+        }
     }
 }
 
 impl Clone for Model {
     fn clone(&self) -> Self {
-        Self { banks: self.banks.clone(), escapes: self.escapes }
+        Self {
+            banks: self.banks.clone(),
+            escapes: self.escapes,
+        }
     }
 
     fn clone_from(&mut self, source: &Self) {

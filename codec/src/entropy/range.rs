@@ -26,7 +26,11 @@ impl Writer {
     /// A writer that appends to `bytes`, which is emptied first.
     pub fn new(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        Self { low: 0, high: u32::MAX, bytes }
+        Self {
+            low: 0,
+            high: u32::MAX,
+            bytes,
+        }
     }
 
     /// Ends the code with as few bytes as tell it apart: the reader takes zeros for what lies beyond the end.
@@ -41,7 +45,8 @@ impl Writer {
                 },
             };
             if value <= self.high {
-                self.bytes.extend_from_slice(&value.to_be_bytes()[..kept as usize]);
+                self.bytes
+                    .extend_from_slice(&value.to_be_bytes()[..kept as usize]);
                 break;
             }
         }
@@ -84,7 +89,12 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of what a [`Writer`] wrote.
     pub fn new(bytes: &'a [u8]) -> Self {
-        let mut reader = Self { low: 0, high: u32::MAX, value: 0, bytes };
+        let mut reader = Self {
+            low: 0,
+            high: u32::MAX,
+            value: 0,
+            bytes,
+        };
         for _ in 0..4 {
             reader.value = reader.value << 8 | reader.next();
         }

@@ -18,7 +18,9 @@ const TABLE: [u32; 256] = {
 
 /// CRC-32C of `data`, going on from the CRC of what came before it (0 at the start).
 pub fn crc32c(before: u32, data: &[u8]) -> u32 {
-    let crc = data.iter().fold(!before, |crc, &byte| (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]);
+    let crc = data.iter().fold(!before, |crc, &byte| {
+        (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
+    });
     !crc
 }
 

@@ -80,11 +80,19 @@ pub(super) struct Prefix {
 /// Reads the length and kind of the unit that starts at `data[0]`.
 pub fn peek(data: &[u8], limits: &Limits) -> Result<Peek, PeekError> {
     let prefix = prefix(data, limits)?;
-    Ok(Peek { unit_len: prefix.unit_len, key: prefix.flags & flag::KEY != 0, layer: prefix.layer })
+    Ok(Peek {
+        unit_len: prefix.unit_len,
+        key: prefix.flags & flag::KEY != 0,
+        layer: prefix.layer,
+    })
 }
 
 pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> {
-    let byte = |at: usize| data.get(at).copied().ok_or(PeekError::NeedMore { at_least: at + 1 });
+    let byte = |at: usize| {
+        data.get(at)
+            .copied()
+            .ok_or(PeekError::NeedMore { at_least: at + 1 })
+    };
     if byte(0)? != SYNC {
         return Err(PeekError::NotAUnit);
     }
@@ -122,7 +130,9 @@ pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> 
     let mut rest = data.get(at..).unwrap_or_default();
     let given = rest.len();
     let body_len = varint::take(&mut rest).map_err(|failure| match failure {
-        varint::Failure::Truncated => PeekError::NeedMore { at_least: data.len() + 1 },
+        varint::Failure::Truncated => PeekError::NeedMore {
+            at_least: data.len() + 1,
+        },
         varint::Failure::Malformed => PeekError::NotAUnit,
     })?;
     let body = at + given - rest.len();
@@ -134,7 +144,13 @@ pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> 
     if body_len < CRC_LEN as u64 {
         return Err(PeekError::NotAUnit);
     }
-    Ok(Prefix { flags, extras, layer, body, unit_len: found as usize })
+    Ok(Prefix {
+        flags,
+        extras,
+        layer,
+        body,
+        unit_len: found as usize,
+    })
 }
 
 /// Finds the next key frame in bytes that have lost their framing, whatever its version. The index may be that of an
@@ -144,7 +160,11 @@ pub fn find_sync(data: &[u8]) -> Option<usize> {
         let start = &data[at..];
         start[0] == SYNC
             && start.get(1).is_none_or(|flags| flags & flag::KEY != 0)
-            && start.iter().skip(2).zip(MAGIC).all(|(&found, wanted)| found == wanted)
+            && start
+                .iter()
+                .skip(2)
+                .zip(MAGIC)
+                .all(|(&found, wanted)| found == wanted)
     })
 }
 
@@ -154,6 +174,10 @@ pub fn set_late(unit: &mut [u8], late: bool) -> Result<(), PeekError> {
         return Err(PeekError::NotAUnit);
     }
     let flags = unit.get_mut(1).ok_or(PeekError::NeedMore { at_least: 2 })?;
-    *flags = if late { *flags | flag::LATE } else { *flags & !flag::LATE };
+    *flags = if late {
+        *flags | flag::LATE
+    } else {
+        *flags & !flag::LATE
+    };
     Ok(())
 }

@@ -47,7 +47,10 @@ impl HeaderReader {
         }
         let before = self.chain.take();
         if prefix.unit_len != unit.len() {
-            return Err(Error::Length { found: unit.len(), declared: prefix.unit_len });
+            return Err(Error::Length {
+                found: unit.len(),
+                declared: prefix.unit_len,
+            });
         }
         let (chain, payload) = match (prefix.flags & flag::KEY != 0, before) {
             (true, _) => read_key(unit, &prefix, &self.limits)?,
@@ -56,7 +59,11 @@ impl HeaderReader {
         };
         if payload.len() > self.limits.max_payload {
             let (found, limit) = (payload.len() as u64, self.limits.max_payload as u64);
-            return Err(Error::Limit { what: "payload", found, limit });
+            return Err(Error::Limit {
+                what: "payload",
+                found,
+                limit,
+            });
         }
         let header = chain.header.clone();
         self.chain = Some(chain);
@@ -74,7 +81,10 @@ pub(super) fn checksum(before: u32, covered: &[u8]) -> u32 {
 /// Splits the stored checksum off and computes the one that belongs there.
 fn verify(unit: &[u8], before: u32) -> (&[u8], u32, u32) {
     let (covered, stored) = unit.split_at(unit.len().saturating_sub(CRC_LEN));
-    let stored = stored.iter().rev().fold(0, |crc, &byte| crc << 8 | u32::from(byte));
+    let stored = stored
+        .iter()
+        .rev()
+        .fold(0, |crc, &byte| crc << 8 | u32::from(byte));
     (covered, checksum(before, covered), stored)
 }
 
@@ -92,10 +102,17 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
     let capture_utc_ns = integer("capture")?;
     let mut bounded = |what, limit: u64| {
         let found = integer(what)?;
-        if found == 0 || found > limit { Err(Error::Limit { what, found, limit }) } else { Ok(found) }
+        if found == 0 || found > limit {
+            Err(Error::Limit { what, found, limit })
+        } else {
+            Ok(found)
+        }
     };
     let side = u64::from(limits.max_side);
-    let source = Size { width: bounded("width", side)? as u32, height: bounded("height", side)? as u32 };
+    let source = Size {
+        width: bounded("width", side)? as u32,
+        height: bounded("height", side)? as u32,
+    };
     let most = u64::from(u16::MAX);
     let shape = Shape {
         channels: bounded("channels", most)? as u16,
@@ -104,7 +121,11 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
     };
     if shape.len() > limits.max_latents {
         let (found, limit) = (shape.len() as u64, limits.max_latents as u64);
-        return Err(Error::Limit { what: "latents", found, limit });
+        return Err(Error::Limit {
+            what: "latents",
+            found,
+            limit,
+        });
     }
     let qindex = take_qindex(&mut rest)?;
     let header = Header {
@@ -123,20 +144,31 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
         payload_len: rest.len(),
         unit_len: unit.len(),
     };
-    Ok((Chain { header, pts_delta: 0, crc: computed }, rest))
+    Ok((
+        Chain {
+            header,
+            pts_delta: 0,
+            crc: computed,
+        },
+        rest,
+    ))
 }
 
 fn read_inter<'a>(unit: &'a [u8], prefix: &Prefix, before: Chain) -> Result<(Chain, &'a [u8]), Error> {
     let (covered, computed, stored) = verify(unit, before.crc);
     if computed != stored {
-        return Err(Error::Broken { last: before.header.number });
+        return Err(Error::Broken {
+            last: before.header.number,
+        });
     }
     let mut rest = covered.get(prefix.body..).unwrap_or_default();
     let mut residual = |present: bool, field| match present {
         true => varint::take_signed(&mut rest).map_err(Error::field(field)),
         false => Ok(0),
     };
-    let pts_delta = before.pts_delta.wrapping_add(residual(prefix.flags & flag::PTS != 0, "pts")?);
+    let pts_delta = before
+        .pts_delta
+        .wrapping_add(residual(prefix.flags & flag::PTS != 0, "pts")?);
     let capture_delta = pts_delta.wrapping_add(residual(prefix.extras & extra::CAPTURE != 0, "capture")?);
     let mut header = before.header;
     if prefix.extras & extra::QINDEX != 0 {
@@ -153,7 +185,14 @@ fn read_inter<'a>(unit: &'a [u8], prefix: &Prefix, before: Chain) -> Result<(Cha
     header.late = prefix.flags & flag::LATE != 0;
     header.payload_len = rest.len();
     header.unit_len = unit.len();
-    Ok((Chain { header, pts_delta, crc: computed }, rest))
+    Ok((
+        Chain {
+            header,
+            pts_delta,
+            crc: computed,
+        },
+        rest,
+    ))
 }
 
 fn take_bytes<'a>(rest: &mut &'a [u8], field: &'static str) -> Result<&'a [u8], Error> {

@@ -40,7 +40,11 @@ pub fn take(data: &mut &[u8]) -> Result<u64, Failure> {
             return Ok(value);
         }
     }
-    Err(if data.len() < 10 { Failure::Truncated } else { Failure::Malformed })
+    Err(if data.len() < 10 {
+        Failure::Truncated
+    } else {
+        Failure::Malformed
+    })
 }
 
 /// Takes one signed integer off the front of `data`.
@@ -54,7 +58,18 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        for value in [0, 1, 127, 128, 300, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+        for value in [
+            0,
+            1,
+            127,
+            128,
+            300,
+            16_383,
+            16_384,
+            u64::from(u32::MAX),
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
             let mut bytes = Vec::new();
             put(&mut bytes, value);
             for cut in 0..bytes.len() {

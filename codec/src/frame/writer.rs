@@ -28,7 +28,10 @@ pub(crate) struct HeaderWriter {
 impl HeaderWriter {
     /// Frames a key frame. It never needs what was written before, except to go on counting.
     pub fn key(&mut self, fields: &Fields, payload: &[u8]) -> (Vec<u8>, Header) {
-        let number = self.chain.as_ref().map_or(0, |chain| chain.header.number.wrapping_add(1));
+        let number = self
+            .chain
+            .as_ref()
+            .map_or(0, |chain| chain.header.number.wrapping_add(1));
         let mut body = Vec::with_capacity(160 + payload.len());
         let id = fields.bundle.as_str().as_bytes();
         body.push(id.len() as u8);
@@ -123,7 +126,11 @@ impl HeaderWriter {
         let crc = checksum(crc_before, &unit);
         unit.extend_from_slice(&crc.to_le_bytes());
         header.unit_len = unit.len();
-        self.chain = Some(Chain { header: header.clone(), pts_delta, crc });
+        self.chain = Some(Chain {
+            header: header.clone(),
+            pts_delta,
+            crc,
+        });
         (unit, header)
     }
 }

@@ -28,10 +28,17 @@ impl Random {
     }
 }
 
-pub const SOURCE: Size = Size { width: 1280, height: 720 };
+pub const SOURCE: Size = Size {
+    width: 1280,
+    height: 720,
+};
 
 pub fn shape(channels: u16, width: u16, height: u16) -> Shape {
-    Shape { channels, width, height }
+    Shape {
+        channels,
+        width,
+        height,
+    }
 }
 
 pub fn bundle() -> BundleId {
@@ -40,7 +47,11 @@ pub fn bundle() -> BundleId {
 
 /// Settings that keep integers as they are.
 pub fn exact() -> encode::Config {
-    encode::Config { sticky: 0.0, patience: 0, ..encode::Config::new(bundle()) }
+    encode::Config {
+        sticky: 0.0,
+        patience: 0,
+        ..encode::Config::new(bundle())
+    }
 }
 
 pub fn encoder(config: encode::Config) -> Encoder {
@@ -79,7 +90,12 @@ impl Scene {
         let still = (0..shape.len())
             .map(|at| random.laplace(4.0 / (1.0 + (at / plane.max(1)) as f32)))
             .collect();
-        Self { shape, still, random, noise }
+        Self {
+            shape,
+            still,
+            random,
+            noise,
+        }
     }
 
     pub fn frame(&mut self, index: u64) -> Vec<f32> {

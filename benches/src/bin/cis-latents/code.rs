@@ -79,9 +79,13 @@ pub struct DecodeArguments {
 }
 
 pub fn read_prior(path: Option<&PathBuf>) -> Result<Arc<Prior>> {
-    let Some(path) = path else { return Ok(Arc::new(Prior::default())) };
+    let Some(path) = path else {
+        return Ok(Arc::new(Prior::default()));
+    };
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Arc::new(Prior::from_bytes(&bytes).with_context(|| format!("in {}", path.display()))?))
+    Ok(Arc::new(
+        Prior::from_bytes(&bytes).with_context(|| format!("in {}", path.display()))?,
+    ))
 }
 
 fn mean(sum: f64, count: usize) -> Option<f64> {
@@ -98,22 +102,38 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
     let (mut seconds, mut error, mut decode_seconds) = ([0.0; 2], 0.0, 0.0);
     for (index, latents) in dump.frames.iter().enumerate() {
         let pts_ns = dump.pts_ns(index);
-        let source = Size { width: 1280, height: 720 };
-        let input = encode::Input { latents, shape: dump.shape, source, pts_ns, capture_utc_ns: pts_ns, force_key: false };
+        let source = Size {
+            width: 1280,
+            height: 720,
+        };
+        let input = encode::Input {
+            latents,
+            shape: dump.shape,
+            source,
+            pts_ns,
+            capture_utc_ns: pts_ns,
+            force_key: false,
+        };
         let start = Instant::now();
         let packet = encoder.encode(&input)?;
         let took = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let frame = decoder.decode(&packet.data)?;
         decode_seconds += start.elapsed().as_secs_f64();
-        ensure!(frame.latents == encoder.reconstruction(), "frame {index}: the two ends differ");
+        ensure!(
+            frame.latents == encoder.reconstruction(),
+            "frame {index}: the two ends differ"
+        );
         let kind = usize::from(!packet.header.key);
         bytes[kind] += packet.data.len() as f64;
         counts[kind] += 1;
         seconds[kind] += took;
         headers += (packet.header.unit_len - packet.header.payload_len) as f64;
         let step = quant::step(packet.header.qindex);
-        let squares = latents.iter().zip(&frame.latents.q).map(|(&y, &q)| f64::from(y - f32::from(q) * step).powi(2));
+        let squares = latents
+            .iter()
+            .zip(&frame.latents.q)
+            .map(|(&y, &q)| f64::from(y - f32::from(q) * step).powi(2));
         error += squares.sum::<f64>() / latents.len() as f64;
         if list {
             let header = &packet.header;
@@ -143,7 +163,10 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
 }
 
 pub fn encode(arguments: &EncodeArguments) -> Result<()> {
-    ensure!(arguments.output.is_none() || arguments.inputs.len() == 1, "--output takes one input only");
+    ensure!(
+        arguments.output.is_none() || arguments.inputs.len() == 1,
+        "--output takes one input only"
+    );
     let prior = read_prior(arguments.settings.prior.as_ref())?;
     for path in &arguments.inputs {
         let dump = Dump::read(path)?;
@@ -158,14 +181,22 @@ pub fn encode(arguments: &EncodeArguments) -> Result<()> {
 }
 
 pub fn decode(arguments: &DecodeArguments) -> Result<()> {
-    let stream = fs::read(&arguments.input).with_context(|| format!("cannot read {}", arguments.input.display()))?;
+    let stream =
+        fs::read(&arguments.input).with_context(|| format!("cannot read {}", arguments.input.display()))?;
     let limits = Limits::default();
-    let mut decoder = Decoder::new(arguments.bundle.clone(), read_prior(arguments.prior.as_ref())?, limits);
+    let mut decoder = Decoder::new(
+        arguments.bundle.clone(),
+        read_prior(arguments.prior.as_ref())?,
+        limits,
+    );
     let (mut rest, mut integers) = (&stream[..], Vec::new());
     while !rest.is_empty() {
         let at = stream.len() - rest.len();
         let peek = frame::peek(rest, &limits).with_context(|| format!("at byte {at}"))?;
-        ensure!(peek.unit_len <= rest.len(), "the file ends inside the unit at byte {at}");
+        ensure!(
+            peek.unit_len <= rest.len(),
+            "the file ends inside the unit at byte {at}"
+        );
         let (unit, tail) = rest.split_at(peek.unit_len);
         let frame = decoder.decode(unit).with_context(|| format!("at byte {at}"))?;
         integers.extend(frame.latents.q.iter().flat_map(|q| q.to_le_bytes()));

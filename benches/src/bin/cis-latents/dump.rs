@@ -26,18 +26,43 @@ impl Dump {
     /// Reads a dump and its description.
     pub fn read(path: &Path) -> Result<Self> {
         let description = path.with_extension("json");
-        let text = fs::read_to_string(&description).with_context(|| format!("cannot read {}", description.display()))?;
-        let Description { frames, channels, h: height, w: width, fps } =
-            serde_json::from_str(&text).with_context(|| format!("in {}", description.display()))?;
-        let shape = Shape { channels, width, height };
-        ensure!(!shape.is_empty() && fps > 0.0, "{}: sizes and fps must not be 0", description.display());
+        let text = fs::read_to_string(&description)
+            .with_context(|| format!("cannot read {}", description.display()))?;
+        let Description {
+            frames,
+            channels,
+            h: height,
+            w: width,
+            fps,
+        } = serde_json::from_str(&text).with_context(|| format!("in {}", description.display()))?;
+        let shape = Shape {
+            channels,
+            width,
+            height,
+        };
+        ensure!(
+            !shape.is_empty() && fps > 0.0,
+            "{}: sizes and fps must not be 0",
+            description.display()
+        );
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let wanted = frames.saturating_mul(shape.len()).saturating_mul(4);
-        ensure!(bytes.len() == wanted, "{} has {} bytes, not {wanted}", path.display(), bytes.len());
+        ensure!(
+            bytes.len() == wanted,
+            "{} has {} bytes, not {wanted}",
+            path.display(),
+            bytes.len()
+        );
         let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let frames =
-            bytes.chunks_exact(shape.len() * 4).map(|frame| frame.chunks_exact(4).map(value).collect()).collect();
-        Ok(Self { shape, frames, frame_ns: 1e9 / fps })
+        let frames = bytes
+            .chunks_exact(shape.len() * 4)
+            .map(|frame| frame.chunks_exact(4).map(value).collect())
+            .collect();
+        Ok(Self {
+            shape,
+            frames,
+            frame_ns: 1e9 / fps,
+        })
     }
 
     /// Presentation time of a frame.

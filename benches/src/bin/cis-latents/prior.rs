@@ -39,11 +39,17 @@ pub struct Arguments {
 const CHUNK: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let dumps = arguments.inputs.iter().map(|path| Dump::read(path)).collect::<Result<Vec<_>>>()?;
+    let dumps = arguments
+        .inputs
+        .iter()
+        .map(|path| Dump::read(path))
+        .collect::<Result<Vec<_>>>()?;
     let mut trainer = Trainer::new(&arguments.qindices);
     for &qindex in &arguments.qindices {
-        let sequences =
-            dumps.iter().map(|dump| quantise(arguments, qindex, dump)).collect::<Result<Vec<_>>>()?;
+        let sequences = dumps
+            .iter()
+            .map(|dump| quantise(arguments, qindex, dump))
+            .collect::<Result<Vec<_>>>()?;
         for _ in 0..arguments.passes {
             learn(&mut trainer, qindex, &sequences);
         }
@@ -72,7 +78,14 @@ fn quantise(arguments: &Arguments, qindex: u8, dump: &Dump) -> Result<Vec<(Laten
     let frame = |(index, latents): (usize, &Vec<f32>)| {
         let pts_ns = dump.pts_ns(index);
         let source = Size { width: 1, height: 1 };
-        let input = encode::Input { latents, shape: dump.shape, source, pts_ns, capture_utc_ns: 0, force_key: false };
+        let input = encode::Input {
+            latents,
+            shape: dump.shape,
+            source,
+            pts_ns,
+            capture_utc_ns: 0,
+            force_key: false,
+        };
         let packet = encoder.encode(&input)?;
         Ok((encoder.reconstruction().clone(), packet.header.key))
     };

@@ -16,12 +16,16 @@ impl Model {
     /// The same model with every count at most `confidence`, as precise as it can be packed.
     pub fn damped(mut self, confidence: u16) -> Self {
         for bank in &mut self.banks {
-            bank.counters.iter_mut().for_each(|counter| *counter = damped(*counter, confidence));
+            bank.counters
+                .iter_mut()
+                .for_each(|counter| *counter = damped(*counter, confidence));
             for weight in bank.weights.iter_mut().flatten().flatten() {
                 *weight = COLD_WEIGHT + ((*weight - COLD_WEIGHT) >> WEIGHT_SHIFT << WEIGHT_SHIFT);
             }
         }
-        self.escapes.iter_mut().for_each(|counter| *counter = damped(*counter, confidence));
+        self.escapes
+            .iter_mut()
+            .for_each(|counter| *counter = damped(*counter, confidence));
         self
     }
 
@@ -44,9 +48,13 @@ pub fn unpack(bytes: &mut &[u8]) -> Result<Model, PackError> {
         unpack_counters(bytes, &mut bank.counters)?;
         for weight in bank.weights.iter_mut().flatten().flatten() {
             let packed = varint::take_signed(bytes).map_err(|_| PackError("truncated weights"))?;
-            let value = packed.checked_mul(1 << WEIGHT_SHIFT).map(|value| value.saturating_add(COLD_WEIGHT.into()));
+            let value = packed
+                .checked_mul(1 << WEIGHT_SHIFT)
+                .map(|value| value.saturating_add(COLD_WEIGHT.into()));
             let value = value.and_then(|value| i32::try_from(value).ok());
-            *weight = value.filter(|value| value.abs() <= WEIGHT_MAX).ok_or(PackError("weight out of range"))?;
+            *weight = value
+                .filter(|value| value.abs() <= WEIGHT_MAX)
+                .ok_or(PackError("weight out of range"))?;
         }
     }
     unpack_counters(bytes, &mut model.escapes)?;
@@ -56,7 +64,14 @@ pub fn unpack(bytes: &mut &[u8]) -> Result<Model, PackError> {
 fn damped(counter: Counter, confidence: u16) -> Counter {
     let n = counter.n.min(confidence);
     let n = COUNTS.into_iter().rev().find(|&count| count <= n).unwrap_or(0);
-    if n == 0 { Counter::default() } else { Counter { p: counter.p & !0xF | 8, n } }
+    if n == 0 {
+        Counter::default()
+    } else {
+        Counter {
+            p: counter.p & !0xF | 8,
+            n,
+        }
+    }
 }
 
 /// Runs of untouched counters and of touched ones, in turn.
@@ -64,7 +79,10 @@ fn pack_counters(counters: &[Counter], out: &mut Vec<u8>) {
     let mut rest = counters;
     while !rest.is_empty() {
         let untouched = rest.iter().take_while(|counter| counter.n == 0).count();
-        let touched = rest[untouched..].iter().take_while(|counter| counter.n != 0).count();
+        let touched = rest[untouched..]
+            .iter()
+            .take_while(|counter| counter.n != 0)
+            .count();
         varint::put(out, untouched as u64);
         varint::put(out, touched as u64);
         for counter in &rest[untouched..][..touched] {
@@ -78,19 +96,30 @@ fn pack_counters(counters: &[Counter], out: &mut Vec<u8>) {
 fn unpack_counters(bytes: &mut &[u8], counters: &mut [Counter]) -> Result<(), PackError> {
     let mut at = 0usize;
     while at < counters.len() {
-        let mut run = || varint::take(bytes).map_err(|_| PackError("truncated run")).map(|run| run as usize);
+        let mut run = || {
+            varint::take(bytes)
+                .map_err(|_| PackError("truncated run"))
+                .map(|run| run as usize)
+        };
         let (untouched, touched) = (run()?, run()?);
         if untouched.saturating_add(touched) == 0 {
             return Err(PackError("empty run"));
         }
         let start = at.saturating_add(untouched);
         let end = start.saturating_add(touched);
-        let run = counters.get_mut(start..end).ok_or(PackError("run beyond the last counter"))?;
-        let (packed, tail) = bytes.split_at_checked(2 * touched).ok_or(PackError("truncated counters"))?;
+        let run = counters
+            .get_mut(start..end)
+            .ok_or(PackError("run beyond the last counter"))?;
+        let (packed, tail) = bytes
+            .split_at_checked(2 * touched)
+            .ok_or(PackError("truncated counters"))?;
         *bytes = tail;
         for (counter, packed) in run.iter_mut().zip(packed.chunks_exact(2)) {
             let value = u16::from_le_bytes([packed[0], packed[1]]);
-            *counter = Counter { p: value & !0xF | 8, n: COUNTS[usize::from(value & 0xF)] };
+            *counter = Counter {
+                p: value & !0xF | 8,
+                n: COUNTS[usize::from(value & 0xF)],
+            };
             if counter.n == 0 {
                 return Err(PackError("touched counter without a count"));
             }

@@ -1,0 +1,49 @@
+//! Streams of every version that was ever released decode to what they always did.
+//!
+//! `cis-latents golden codec/tests/golden/v0` made them; each sum covers number, time stamps, kind, qindex and latents of all frames.
+
+mod common;
+
+use std::{fs, path::Path, sync::Arc};
+
+use cis_codec::{Decoder, Limits, Prior, frame};
+use sha2::{Digest, Sha256};
+
+fn sum_of(stream: &[u8], prior: Arc<Prior>) -> (u64, String) {
+    let mut decoder = Decoder::new("golden".parse().unwrap(), prior, Limits::default());
+    let (mut rest, mut frames, mut sum) = (stream, 0, Sha256::new());
+    while !rest.is_empty() {
+        let peek = frame::peek(rest, &Limits::default()).unwrap();
+        let (unit, tail) = rest.split_at(peek.unit_len);
+        let frame = decoder.decode(unit).unwrap();
+        let header = &frame.header;
+        sum.update(header.number.to_le_bytes());
+        sum.update(header.pts_ns.to_le_bytes());
+        sum.update(header.capture_utc_ns.to_le_bytes());
+        sum.update([u8::from(header.key), header.qindex]);
+        frame.latents.q.iter().for_each(|q| sum.update(q.to_le_bytes()));
+        (rest, frames) = (tail, frames + 1);
+    }
+    (
+        frames,
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+    )
+}
+
+#[test]
+fn golden_streams_decode_for_ever() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v0");
+    let list = fs::read_to_string(folder.join("golden.json")).unwrap();
+    let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+    assert_eq!(list.len(), 8);
+    for vector in list {
+        let file = vector["file"].as_str().unwrap();
+        let prior = vector["prior"]
+            .as_str()
+            .map_or(Vec::new(), |name| fs::read(folder.join(name)).unwrap());
+        let prior = Arc::new(Prior::from_bytes(&prior).unwrap());
+        let (frames, sum) = sum_of(&fs::read(folder.join(file)).unwrap(), prior);
+        assert_eq!(Some(frames), vector["frames"].as_u64(), "{file}");
+        assert_eq!(Some(&*sum), vector["sha256"].as_str(), "{file}");
+    }
+}
