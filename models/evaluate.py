@@ -17,7 +17,8 @@ import numpy as np
 from cistrain import entropy, quantise
 from cistrain.boxes import average_precision, of_class
 from cistrain.bundle import Bundle
-from cistrain.clips import frames, picture
+from cistrain.clips import frames, picture, rate_of
+from cistrain.latents import dump
 from cistrain.reference import Reference
 
 
@@ -34,18 +35,20 @@ def labels(path: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))
 
 
-def clip_bytes(symbols: np.ndarray, latents: np.ndarray, qindex: int, args) -> float:
-    """Mean bytes of a coded frame."""
+def code(latents: np.ndarray, fps: float, qindex: int, args) -> tuple[np.ndarray, float, str]:
+    """Symbols of a clip as the receiver gets them, mean bytes of a frame, and what kind of figure that is."""
     if args.coder is None:
-        return entropy.clip_bits(symbols) / 8 / len(symbols)
-    n, c, h, w = latents.shape
+        symbols = quantise.sequence(latents, qindex, args.sticky)
+        return symbols, entropy.clip_bits(symbols) / 8 / len(symbols), "estimated bytes"
     with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder) / "clip.f32", Path(folder) / "clip.cis"
-        latents.astype("<f4").tofile(source)
-        command = [str(args.coder), "encode", "--input", str(source), "--channels", str(c), "--height", str(h), "--width", str(w)]
-        command += ["--qindex", str(qindex), "--sticky", str(args.sticky), "--prior", str(args.bundle / "prior.bin"), "--output", str(out)]
-        subprocess.run(command, check=True, capture_output=True)
-        return out.stat().st_size / n
+        source, stream, integers = (Path(folder) / name for name in ("clip.f32", "clip.cis", "clip.i16"))
+        dump(latents, source, fps)
+        prior = ["--prior", str(args.bundle / "prior.bin")]
+        settings = ["--qindex", str(qindex), "--sticky", str(args.sticky)]
+        subprocess.run([args.coder, "encode", *prior, *settings, "--output", stream, source], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([args.coder, "decode", *prior, stream, integers], check=True, stdout=subprocess.DEVNULL)
+        symbols = np.fromfile(integers, "<i2").reshape(latents.shape)
+        return symbols, stream.stat().st_size / len(latents), "coded bytes, headers included"
 
 
 def clip(args) -> None:
@@ -66,13 +69,10 @@ def clip(args) -> None:
     print(f"{bundle.id}: {args.clip.name}, {len(latents)} frames coded, {len(judged)} judged, latents {latents.shape[1:]}")
     for name, answers in found.items():
         print(f"{name} on source frames: AP50 {average_precision(answers, truth):.3f}", flush=True)
-    kind = "estimated" if args.coder is None else "coded"
     for qindex in args.qindex:
-        symbols = quantise.sequence(latents, qindex, args.sticky)
+        symbols, size, kind = code(latents, rate_of(args.clip), qindex, args)
         answers = [bundle.objects(symbols[k], qindex, geometry, person) for k in judged]
-        size = clip_bytes(symbols, latents, qindex, args)
-        key = entropy.clip_bits(symbols[:1]) / 8
-        print(f"qindex {qindex}: AP50 {average_precision(answers, truth):.3f} at {size:.0f} {kind} bytes a frame (first about {key:.0f})", flush=True)
+        print(f"qindex {qindex}: AP50 {average_precision(answers, truth):.3f} at {size:.0f} {kind} a frame", flush=True)
 
 
 def coco(args) -> None:

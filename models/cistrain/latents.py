@@ -1,9 +1,10 @@
-"""Dumps quantised latents of training material: what the entropy coder's prior is made from.
+"""Dumps the latents of clips for the tool cis-latents: to code them, or to learn the entropy coder's prior from them.
 
     python -m cistrain.latents --bundle bundles/default --data DATA --out FOLDER
+    cis-latents prior --output prior.bin FOLDER/*.f32
 
-Writes one file per clip and quantiser index, `<name>_q<qindex>.bin` (little-endian i16 [frames][channels][h][w]), with a
-`.json` beside it; stills are clips of one frame.
+A dump is `<name>.f32`, little-endian [frames][channels][h][w], with a `.json` beside it. Only training material is dumped
+here: a prior must not know the clips that judge it.
 """
 
 import argparse
@@ -16,16 +17,13 @@ import numpy as np
 from .bundle import Bundle
 from .clips import frames, picture, rate_of
 from .data import CLIPS, STILLS
-from .quantise import sequence
 
 
-def dump(latents: np.ndarray, name: str, qindexes: list[int], margin: float, fps: float, out: Path) -> None:
-    """Writes one clip [frames, c, h, w] at several quantiser indexes."""
+def dump(latents: np.ndarray, path: Path, fps: float) -> None:
+    """Writes one clip [frames, c, h, w]."""
     n, c, h, w = latents.shape
-    for qindex in qindexes:
-        sequence(latents, qindex, margin).astype("<i2").tofile(out / f"{name}_q{qindex}.bin")
-        about = {"frames": n, "channels": c, "h": h, "w": w, "fps": fps, "qindex": qindex, "sticky": margin, "dtype": "i16"}
-        (out / f"{name}_q{qindex}.json").write_text(json.dumps(about))
+    latents.astype("<f4").tofile(path)
+    path.with_suffix(".json").write_text(json.dumps({"frames": n, "channels": c, "h": h, "w": w, "fps": fps}))
 
 
 def main() -> None:
@@ -33,8 +31,6 @@ def main() -> None:
     for name in ("bundle", "data", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--input-size", type=int, default=416)
-    parser.add_argument("--qindex", type=int, nargs="+", default=[24, 28, 32, 36, 40, 44, 48])
-    parser.add_argument("--sticky", type=float, default=0.25)
     parser.add_argument("--frames", type=int, default=40, help="of each clip, about 0.1 s apart, from its middle")
     parser.add_argument("--stills", type=int, default=150)
     args = parser.parse_args()
@@ -47,11 +43,11 @@ def main() -> None:
         numbered = [rgb for _, rgb in frames(path, every=every)]
         first = max(0, (len(numbered) - args.frames) // 2)
         latents = [bundle.front(rgb, args.input_size)[0] for rgb in numbered[first : first + args.frames]]
-        dump(np.stack(latents), Path(name).stem, args.qindex, args.sticky, fps / every, args.out)
+        dump(np.stack(latents), args.out / f"{Path(name).stem}.f32", fps / every)
     paths = [p for s in STILLS for p in sorted((args.data / "images" / s).iterdir())]
     for i, path in enumerate(random.Random(1).sample(paths, min(args.stills, len(paths)))):
         latents = bundle.front(picture(path), args.input_size)[0]
-        dump(latents[None], f"still{i:03}", [args.qindex[i % len(args.qindex)]], args.sticky, 0.0, args.out)
+        dump(latents[None], args.out / f"still{i:03}.f32", 1.0)
 
 
 if __name__ == "__main__":
