@@ -39,7 +39,7 @@ impl ControlReader {
     /// The next message.
     pub async fn next(&mut self) -> Result<Message, Broken> {
         loop {
-            if let Some(message) = self.reader.next()? {
+            if let Some(message) = self.reader.take()? {
                 return Ok(message);
             }
             match self.stream.read_chunk(MAX_BODY, true).await {

@@ -68,7 +68,7 @@ fn alert_words(alert: u8) -> String {
         45 => "certificate expired or not yet valid",
         46 => "certificate not acceptable",
         48 => "certificate of an unknown CA",
-        51 => "signature wrong",
+        51 => "signature wrong, or certificate of another CA of the same name",
         70 => "version not spoken",
         116 => "a client certificate is required",
         120 => "the other end does not speak cis/1",

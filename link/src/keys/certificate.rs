@@ -28,7 +28,9 @@ pub struct Authority {
 impl Authority {
     /// A new one.
     pub fn new() -> Result<Self, Error> {
-        let mut params = params("cis private CA", CA_YEARS);
+        // A name of its own, so that a certificate of another installation is one of an unknown CA, not one forged.
+        let number = u32::from_be_bytes(super::random()?);
+        let mut params = params(&format!("cis private CA {number:08x}"), CA_YEARS);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().map_err(failed)?;

@@ -93,16 +93,21 @@ fn file(dir: &Path, name: &str, extension: &str) -> std::path::PathBuf {
 
 /// 256 random bits in hexadecimal.
 fn new_token() -> Result<Token, Error> {
-    let mut secret = [0; 32];
-    let random: &dyn SecureRandom = rustls::crypto::ring::default_provider().secure_random;
-    random
-        .fill(&mut secret)
-        .map_err(|_| Error::System(std::io::Error::other("no randomness")))?;
-    secret
+    random::<32>()?
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect::<String>()
         .parse()
+}
+
+/// Bytes that nobody can guess.
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    let source: &dyn SecureRandom = rustls::crypto::ring::default_provider().secure_random;
+    source
+        .fill(&mut bytes)
+        .map_err(|_| Error::System(std::io::Error::other("no randomness")))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

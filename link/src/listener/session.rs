@@ -265,7 +265,7 @@ impl Session<'_> {
                 Err(_) => return Err(Broken::Connection),
             };
             reader.push(chunk.bytes);
-            while let Some(item) = reader.next()? {
+            while let Some(item) = reader.take()? {
                 match item {
                     Item::Begin(found) if found == number => {}
                     Item::Begin(found) => {

@@ -18,6 +18,8 @@ pub enum Refusal {
     Unwanted,
     /// The receiver has as many streams as it takes.
     Busy,
+    /// A reason of a later version, by its code.
+    Other(u8),
 }
 
 /// Why a connection was closed.
@@ -63,16 +65,18 @@ impl Close {
             .map(|(code, _)| *code);
         match (code, self) {
             (Some(code), _) | (None, Self::Unknown(code)) => u32::try_from(code).unwrap_or(u32::MAX),
+            (None, Self::Refused(Refusal::Other(code))) => code.into(),
             (None, _) => Self::Violation.code(),
         }
     }
 
     /// What a code on the wire means.
     pub fn from_code(code: u64) -> Self {
-        CODES
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map_or(Self::Unknown(code), |(_, close)| *close)
+        match (CODES.iter().find(|(known, _)| *known == code), code) {
+            (Some((_, close)), _) => *close,
+            (None, 0x10..=0x1f) => Self::Refused(Refusal::Other(code as u8)),
+            (None, _) => Self::Unknown(code),
+        }
     }
 }
 
@@ -85,6 +89,7 @@ impl fmt::Display for Refusal {
             Self::Version => "version not spoken",
             Self::Unwanted => "stream not wanted",
             Self::Busy => "too many streams",
+            Self::Other(_) => "refused for a reason of a later version",
         })
     }
 }
@@ -113,7 +118,12 @@ mod tests {
             assert_eq!(u64::from(close.code()), code);
             assert_eq!(Close::from_code(code), close);
         }
-        assert_eq!(Close::from_code(0x99), Close::Unknown(0x99));
-        assert_eq!(Close::Unknown(0x99).code(), 0x99);
+        for (code, close) in [
+            (0x99, Close::Unknown(0x99)),
+            (0x1f, Close::Refused(Refusal::Other(0x1f))),
+        ] {
+            assert_eq!(Close::from_code(code), close);
+            assert_eq!(u64::from(close.code()), code);
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// The next whole item. `None`: more must come first. After an error the stream makes no sense.
-    pub fn next(&mut self) -> Result<Option<Item>, Violation> {
+    pub fn take(&mut self) -> Result<Option<Item>, Violation> {
         loop {
             match self.wanted {
                 Wanted::Preamble => {
@@ -169,7 +169,7 @@ mod tests {
         let mut items = Vec::new();
         for chunk in bytes.chunks(size) {
             reader.push(Bytes::copy_from_slice(chunk));
-            while let Some(item) = reader.next().unwrap() {
+            while let Some(item) = reader.take().unwrap() {
                 items.push(item);
             }
         }
@@ -199,7 +199,7 @@ mod tests {
             'stream: for chunk in chunks {
                 reader.push(chunk.into());
                 loop {
-                    match reader.next() {
+                    match reader.take() {
                         Ok(Some(Item::Unit(unit))) => prop_assert!((1..=MAX).contains(&unit.len())),
                         Ok(Some(Item::Begin(_))) => {}
                         Ok(None) => break,
@@ -216,8 +216,8 @@ mod tests {
         let at = chunk.as_ptr_range().end;
         let mut reader = Reader::new(MAX);
         reader.push(chunk);
-        assert_eq!(reader.next().unwrap(), Some(Item::Begin(0)));
-        let Some(Item::Unit(unit)) = reader.next().unwrap() else {
+        assert_eq!(reader.take().unwrap(), Some(Item::Begin(0)));
+        let Some(Item::Unit(unit)) = reader.take().unwrap() else {
             panic!()
         };
         assert_eq!(unit.as_ptr_range().end, at);
@@ -239,7 +239,7 @@ mod tests {
             let mut reader = Reader::new(MAX);
             reader.push(bytes.into());
             let error = loop {
-                match reader.next() {
+                match reader.take() {
                     Ok(Some(_)) => {}
                     Ok(None) => panic!("accepted"),
                     Err(error) => break error,

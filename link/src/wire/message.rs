@@ -282,7 +282,7 @@ impl Reader {
     }
 
     /// The next whole message. `None`: more must come first. After an error the stream makes no sense.
-    pub fn next(&mut self) -> Result<Option<Message>, Violation> {
+    pub fn take(&mut self) -> Result<Option<Message>, Violation> {
         loop {
             let mut rest = &self.bytes[..];
             let (Some(kind), Some(len)) = (varint::take(&mut rest), varint::take(&mut rest)) else {

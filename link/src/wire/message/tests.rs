@@ -44,7 +44,7 @@ fn raw(kind: u64, body: &[u8]) -> Vec<u8> {
 fn read(bytes: &[u8]) -> Result<Option<Message>, Violation> {
     let mut reader = Reader::default();
     reader.push(bytes);
-    reader.next()
+    reader.take()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn every_message_is_read_as_it_was_written_however_it_is_cut() {
         let mut got = Vec::new();
         for chunk in bytes.chunks(size) {
             reader.push(chunk);
-            while let Some(message) = reader.next().unwrap() {
+            while let Some(message) = reader.take().unwrap() {
                 got.push(message);
             }
         }
@@ -135,7 +135,7 @@ proptest! {
         'stream: for chunk in &chunks {
             reader.push(chunk);
             loop {
-                match reader.next() {
+                match reader.take() {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => break 'stream,
