@@ -73,7 +73,7 @@ fn codec(criterion: &mut Criterion) {
             );
         }
         let bytes = units[1..].iter().map(|unit| unit.len()).sum::<usize>() / (units.len() - 1);
-        let group = |criterion: &mut Criterion, throughput, unit: &str| {
+        let mut group = |criterion: &mut Criterion, throughput, unit: &str| {
             let mut group = criterion.benchmark_group(format!("{name} ({bytes} bytes), {unit}"));
             group.throughput(throughput);
             group.bench_function(BenchmarkId::from_parameter("encode"), |bencher| {
@@ -117,7 +117,11 @@ fn codec(criterion: &mut Criterion) {
             group.finish();
         };
         group(criterion, Throughput::Elements(SHAPE.len() as u64), "symbols");
-        group(criterion, Throughput::Bytes(2 * SHAPE.len() as u64), "bytes of 16-bit latents");
+        group(
+            criterion,
+            Throughput::Bytes(2 * SHAPE.len() as u64),
+            "bytes of 16-bit latents",
+        );
     }
 }
 
