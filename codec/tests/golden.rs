@@ -2,6 +2,8 @@
 //!
 //! `cis-latents golden codec/tests/golden/v0` made them; each sum covers number, time stamps, kind, qindex and latents of all frames.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod common;
 
 use std::{fs, path::Path, sync::Arc};

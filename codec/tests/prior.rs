@@ -1,5 +1,7 @@
 //! Priors: learned, written, read back, refused.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What the encoder keeps is what the decoder gets, bit for bit, whatever the symbols are.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod common;
 
 use cis_codec::{Encoder, encode, quant};

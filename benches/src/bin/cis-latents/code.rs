@@ -92,6 +92,11 @@ fn mean(sum: f64, count: usize) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
+fn median_ms(seconds: &mut [f64]) -> Option<f64> {
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).map(|seconds| seconds * 1e3)
+}
+
 /// Codes and decodes one clip, compares the two ends, and reports what it cost.
 fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool) -> Result<(Vec<u8>, Value)> {
     let config = settings.config();
@@ -99,7 +104,7 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
     let mut encoder = Encoder::new(config, prior.clone())?;
     let (mut stream, mut frames) = (Vec::new(), Vec::new());
     let (mut bytes, mut counts, mut headers) = ([0.0; 2], [0; 2], 0.0);
-    let (mut seconds, mut error, mut decode_seconds) = ([0.0; 2], 0.0, 0.0);
+    let (mut encoding, mut decoding, mut error) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2], 0.0);
     for (index, latents) in dump.frames.iter().enumerate() {
         let pts_ns = dump.pts_ns(index);
         let source = Size {
@@ -116,18 +121,17 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
         };
         let start = Instant::now();
         let packet = encoder.encode(&input)?;
-        let took = start.elapsed().as_secs_f64();
+        let kind = usize::from(!packet.header.key);
+        encoding[kind].push(start.elapsed().as_secs_f64());
         let start = Instant::now();
         let frame = decoder.decode(&packet.data)?;
-        decode_seconds += start.elapsed().as_secs_f64();
+        decoding[kind].push(start.elapsed().as_secs_f64());
         ensure!(
             frame.latents == encoder.reconstruction(),
             "frame {index}: the two ends differ"
         );
-        let kind = usize::from(!packet.header.key);
         bytes[kind] += packet.data.len() as f64;
         counts[kind] += 1;
-        seconds[kind] += took;
         headers += (packet.header.unit_len - packet.header.payload_len) as f64;
         let step = quant::step(packet.header.qindex);
         let squares = latents
@@ -152,9 +156,10 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
         "header_bytes": mean(headers, count),
         "kbit_per_s": total * 8.0 / 1000.0 / dump.seconds(),
         "mse": mean(error, count),
-        "key_encode_ms": mean(seconds[0] * 1e3, counts[0]),
-        "inter_encode_ms": mean(seconds[1] * 1e3, counts[1]),
-        "decode_ms": mean(decode_seconds * 1e3, count),
+        "key_encode_ms": median_ms(&mut encoding[0]),
+        "inter_encode_ms": median_ms(&mut encoding[1]),
+        "key_decode_ms": median_ms(&mut decoding[0]),
+        "inter_decode_ms": median_ms(&mut decoding[1]),
     });
     if list {
         report["sizes"] = frames.into();
