@@ -14,8 +14,13 @@ mod encode;
 mod json;
 mod overlay;
 mod parse;
+mod quic;
 mod quicsink;
 mod quicsrc;
+
+// What the receiver does as the elements do.
+pub use detect::classes::parse as parse_classes;
+pub use json::line::write as json_line;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;

@@ -1,5 +1,24 @@
-//! `cisquicsrc`.
+//! `cisquicsrc`: receives the coded frames of one camera.
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
-    Ok(())
+mod imp;
+mod settings;
+mod stats;
+mod stream;
+mod timeline;
+
+use gst::glib;
+use gst::prelude::*;
+
+glib::wrapper! {
+    pub struct QuicSrc(ObjectSubclass<imp::QuicSrc>)
+        @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "cisquicsrc",
+        gst::Rank::NONE,
+        QuicSrc::static_type(),
+    )
 }

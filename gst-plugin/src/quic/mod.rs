@@ -1,0 +1,28 @@
+//! What `cisquicsink` and `cisquicsrc` share: the state of the link as a property, its errors as those of elements, and
+//! a way to wake a waiting streaming thread.
+
+mod failure;
+mod identity;
+mod interrupt;
+mod status;
+
+pub use failure::message;
+pub use identity::identity;
+pub use interrupt::Interrupt;
+pub use status::Status;
+
+use gst::prelude::*;
+
+/// Posts what happened to the link as an element message.
+pub fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
+    let message = gst::message::Element::builder(structure)
+        .src(element.as_ref())
+        .build();
+    // Fails only while the element is shut down, when nobody listens.
+    let _ = element.as_ref().post_message(message);
+}
+
+/// Milliseconds of a duration, as properties and messages count them.
+pub fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,29 @@
+//! The property `stats` of `cisquicsink`.
+
+use crate::quic::milliseconds;
+use cis_link::sender::Stats;
+
+/// The counters of the link as a structure; what there is only while connected is absent otherwise.
+pub fn structure(stats: &Stats) -> gst::Structure {
+    let count = |n: usize| n as u64;
+    gst::Structure::builder("cisquicsink-stats")
+        .field("connected", stats.connected)
+        .field("units-sent", stats.units_sent)
+        .field("units-confirmed", stats.units_confirmed)
+        .field("units-dropped", stats.units_dropped)
+        .field("units-lost", stats.units_lost)
+        .field("groups", stats.groups)
+        .field("reconnects", stats.reconnects)
+        .field("failed-attempts", stats.failed_attempts)
+        .field("queued", count(stats.queued))
+        .field("queued-bytes", count(stats.queued_bytes))
+        .field("unit-bytes", stats.unit_bytes)
+        .field("udp-bytes-sent", stats.udp_bytes_sent)
+        .field("udp-bytes-received", stats.udp_bytes_received)
+        .field("packets-lost", stats.packets_lost)
+        .field("events-dropped", stats.events_dropped)
+        .field_if_some("remote", stats.remote.map(|remote| remote.to_string()))
+        .field_if_some("rtt-ms", stats.rtt.map(milliseconds))
+        .field_if_some("estimated-bitrate", stats.estimated_bitrate)
+        .build()
+}

@@ -1,0 +1,354 @@
+//! The GObject of `cisquicsrc`: takes a camera's units from the link into the pipeline.
+
+use super::{
+    settings::{self, Settings},
+    stats::{self, Counts},
+    stream::{Damage, Frame, Stream},
+};
+use crate::{
+    caps,
+    quic::{self, Interrupt, Status},
+};
+use cis_link::{
+    Listener, StreamName, Unit,
+    listener::{Event, Events, Stats},
+};
+use gst::{glib, prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{base_src::CreateSuccess, prelude::*},
+};
+use parking_lot::Mutex;
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "cisquicsrc",
+        gst::DebugColorFlags::empty(),
+        Some("cis: receiver over QUIC"),
+    )
+});
+
+#[derive(Default)]
+struct State {
+    listener: Option<Listener>,
+    camera: Option<StreamName>,
+    status: Status,
+    counts: Counts,
+    stream: Stream,
+}
+
+#[derive(Default)]
+pub struct QuicSrc {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    interrupt: Interrupt,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for QuicSrc {
+    const NAME: &'static str = "CisQuicSrc";
+    type Type = super::QuicSrc;
+    type ParentType = gst_base::PushSrc;
+}
+
+impl ObjectImpl for QuicSrc {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut all = settings::properties();
+            all.push(
+                glib::ParamSpecEnum::builder_with_default("status", Status::default())
+                    .nick("Status")
+                    .blurb("How the link is; changes are notified")
+                    .read_only()
+                    .build(),
+            );
+            all.push(
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("Counters of the element and of the camera's connection")
+                    .read_only()
+                    .build(),
+            );
+            all
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.settings.lock().set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "status" => self.state.lock().status.to_value(),
+            "stats" => {
+                let state = self.state.lock();
+                let listener = state.listener.as_ref();
+                let link = listener.map_or_else(Stats::default, Listener::stats);
+                stats::structure(state.counts, listener.map(Listener::local_addr), &link).to_value()
+            }
+            name => self.settings.lock().get(name),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().set_live(true);
+        self.obj().set_format(gst::Format::Time);
+    }
+}
+
+impl GstObjectImpl for QuicSrc {}
+
+impl ElementImpl for QuicSrc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "cis QUIC source",
+                "Source/Network/Video",
+                "Receives the coded frames of one cis camera over QUIC",
+                "The cis authors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = caps::frame_template();
+            gst::PadTemplate::new("src", gst::PadDirection::Src, gst::PadPresence::Always, &caps)
+                .into_iter()
+                .collect()
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseSrcImpl for QuicSrc {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let config = self
+            .settings
+            .lock()
+            .resolve()
+            .map_err(|error| quic::message(&error))?;
+        let listener = Listener::bind(config).map_err(|error| quic::message(&error))?;
+        gst::info!(CAT, imp = self, "listens on {}", listener.local_addr());
+        *self.state.lock() = State {
+            listener: Some(listener),
+            ..State::default()
+        };
+        self.set_status(Status::Listening);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let listener = self.state.lock().listener.take();
+        // Says goodbye to the camera; the lock is not held meanwhile.
+        drop(listener);
+        self.set_status(Status::Idle);
+        Ok(())
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        self.interrupt.raise();
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.interrupt.clear();
+        Ok(())
+    }
+
+    /// Caps are known when the first key frame comes.
+    fn negotiate(&self) -> Result<(), gst::LoggableError> {
+        Ok(())
+    }
+
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Latency(query) = query.view_mut() {
+            query.set(true, self.settings.lock().latency(), gst::ClockTime::NONE);
+            return true;
+        }
+        BaseSrcImplExt::parent_query(self, query)
+    }
+
+    fn event(&self, event: &gst::Event) -> bool {
+        if gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok() {
+            return self.request_key();
+        }
+        self.parent_event(event)
+    }
+}
+
+impl PushSrcImpl for QuicSrc {
+    fn create(&self, _buffer: Option<&mut gst::BufferRef>) -> Result<CreateSuccess, gst::FlowError> {
+        let events = self.state.lock().listener.as_ref().map(Listener::events);
+        let events = events.ok_or(gst::FlowError::Flushing)?;
+        loop {
+            match self.next(&events)? {
+                Event::Unit { unit, .. } => {
+                    if let Some(buffer) = self.buffer(unit)? {
+                        return Ok(CreateSuccess::NewBuffer(buffer));
+                    }
+                }
+                Event::Opened {
+                    stream,
+                    remote,
+                    bundle,
+                } => {
+                    self.opened(stream, &remote.to_string(), &bundle);
+                }
+                Event::GroupReset { group, .. } => {
+                    gst::info!(CAT, imp = self, "the camera gave up the rest of group {group}");
+                    self.state.lock().stream.interrupted();
+                }
+                Event::Closed { finished, reason, .. } => {
+                    self.closed(finished, &reason);
+                    if finished && self.settings.lock().eos_on_close {
+                        return Err(gst::FlowError::Eos);
+                    }
+                }
+                Event::Refused { remote, reason, .. } => {
+                    gst::warning!(CAT, imp = self, "{remote} refused: {reason}");
+                    let structure = gst::Structure::builder("cis-link-refused")
+                        .field("remote", remote.to_string())
+                        .field("reason", reason);
+                    quic::post(&*self.obj(), structure.build());
+                }
+                other => gst::debug!(CAT, imp = self, "{other:?}"),
+            }
+        }
+    }
+}
+
+impl QuicSrc {
+    /// Waits for the next event, or until the streaming thread is wanted elsewhere.
+    fn next(&self, events: &Events) -> Result<Event, gst::FlowError> {
+        if self.interrupt.is_raised() {
+            return Err(gst::FlowError::Flushing);
+        }
+        match events.recv_unless(self.interrupt.bell()) {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => Err(gst::FlowError::Flushing),
+            Err(_) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::ResourceError::Failed,
+                    ["the listener has ended by itself"]
+                );
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn opened(&self, camera: StreamName, remote: &str, bundle: &str) {
+        let mut tags = gst::TagList::new();
+        if let Some(tags) = tags.get_mut() {
+            tags.add::<gst::tags::Title>(&camera.as_str(), gst::TagMergeMode::Replace);
+        }
+        let structure = gst::Structure::builder("cis-link-connected")
+            .field("stream", camera.as_str())
+            .field("remote", remote)
+            .field("bundle", bundle)
+            .build();
+        {
+            let mut state = self.state.lock();
+            state.camera = Some(camera);
+            state.stream.interrupted();
+        }
+        self.set_status(Status::Connected);
+        if let Some(pad) = self.obj().static_pad("src") {
+            pad.push_event(gst::event::Tag::new(tags));
+        }
+        quic::post(&*self.obj(), structure);
+    }
+
+    fn closed(&self, finished: bool, reason: &str) {
+        let camera = {
+            let mut state = self.state.lock();
+            state.stream.interrupted();
+            state.camera.take()
+        };
+        self.set_status(Status::Listening);
+        let structure = gst::Structure::builder("cis-link-disconnected")
+            .field_if_some("stream", camera.map(|camera| camera.to_string()))
+            .field("finished", finished)
+            .field("reason", reason);
+        quic::post(&*self.obj(), structure.build());
+    }
+
+    /// A unit as a buffer; none if it cannot be read.
+    fn buffer(&self, unit: Unit) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        let now = self.obj().current_running_time().unwrap_or(gst::ClockTime::ZERO);
+        let read = {
+            let mut state = self.state.lock();
+            let read = state.stream.read(&unit.data, now.nseconds());
+            match &read {
+                Ok(_) => state.counts.pushed += 1,
+                Err(_) => state.counts.damaged += 1,
+            }
+            read
+        };
+        let Frame {
+            header,
+            time_ns,
+            discont,
+            caps,
+        } = match read {
+            Ok(frame) => frame,
+            Err(damage) => {
+                self.damaged(&damage);
+                return Ok(None);
+            }
+        };
+        if let Some(caps) = caps {
+            let caps = caps.to_caps();
+            gst::info!(CAT, imp = self, "caps are {caps}");
+            self.obj()
+                .set_caps(&caps)
+                .map_err(|_| gst::FlowError::NotNegotiated)?;
+        }
+        let mut buffer = gst::Buffer::from_slice(unit.data);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::from_nseconds(time_ns));
+            buffer.set_offset(header.number);
+            buffer.set_offset_end(header.number.wrapping_add(1));
+            if !header.key {
+                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+            if discont {
+                buffer.set_flags(gst::BufferFlags::DISCONT);
+            }
+        }
+        Ok(Some(buffer))
+    }
+
+    fn damaged(&self, damage: &Damage) {
+        if damage.first {
+            let error = &damage.error;
+            gst::element_imp_warning!(self, gst::StreamError::Decode, ["unit dropped: {error}"]);
+            self.request_key();
+        } else {
+            gst::debug!(CAT, imp = self, "unit dropped: {}", damage.error);
+        }
+    }
+
+    fn request_key(&self) -> bool {
+        let state = self.state.lock();
+        let asked = state.listener.as_ref().zip(state.camera.as_ref());
+        asked.is_some_and(|(listener, camera)| listener.request_key(camera))
+    }
+
+    fn set_status(&self, status: Status) {
+        let before = std::mem::replace(&mut self.state.lock().status, status);
+        if before != status {
+            gst::info!(CAT, imp = self, "{before:?} -> {status:?}");
+            self.obj().notify("status");
+        }
+    }
+}

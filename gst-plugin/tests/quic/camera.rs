@@ -1,0 +1,139 @@
+//! The sending side of a test: a real encoder of synthetic latents before `cisquicsink`.
+
+use crate::{Keys, STREAM, init};
+use bytes::Bytes;
+use cis_codec::{Encoder, Prior, Shape, Size, encode};
+use gst::prelude::*;
+use parking_lot::Mutex;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+pub struct Camera {
+    pub pipeline: gst::Pipeline,
+    pub sink: gst::Element,
+    pub bus: gst::Bus,
+    source: gst_app::AppSrc,
+    encoder: Mutex<Encoder>,
+    /// Key frames that somebody downstream has asked for.
+    pub asked: Arc<AtomicUsize>,
+    answered: AtomicUsize,
+    frame: AtomicUsize,
+}
+
+impl Camera {
+    /// A camera for a receiver on `port`; `extra` properties come last.
+    pub fn new(keys: &Keys, port: u16, extra: &str) -> Self {
+        let mut properties = format!("stream={STREAM} ca-file={} ", keys.path("ca.pem"));
+        if !extra.contains("token-file") {
+            properties += &format!("token-file={} ", keys.path("gate-1.token"));
+        }
+        Self::with(&format!("address=127.0.0.1 port={port} {properties} {extra}"))
+    }
+
+    /// A camera with these properties and no others.
+    pub fn with(properties: &str) -> Self {
+        init();
+        let launch = format!("appsrc name=in format=time is-live=true ! cisquicsink name=sink {properties}");
+        let pipeline = gst::parse::launch(&launch)
+            .unwrap()
+            .downcast::<gst::Pipeline>()
+            .unwrap();
+        let source = pipeline
+            .by_name("in")
+            .unwrap()
+            .downcast::<gst_app::AppSrc>()
+            .unwrap();
+        source.set_caps(Some(
+            &gst::Caps::builder("video/x-cis")
+                .field("version", 1)
+                .field("alignment", "frame")
+                .field("bundle", "cis-test")
+                .field("width", 640)
+                .field("height", 360)
+                .build(),
+        ));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        source
+            .static_pad("src")
+            .unwrap()
+            .add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+                if info
+                    .event()
+                    .is_some_and(|event| gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok())
+                {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        let mut config = encode::Config::new("cis-test".parse().unwrap());
+        config.key_interval = 0;
+        Self {
+            sink: pipeline.by_name("sink").unwrap(),
+            bus: pipeline.bus().unwrap(),
+            pipeline,
+            source,
+            encoder: Mutex::new(Encoder::new(config, Arc::new(Prior::default())).unwrap()),
+            asked,
+            answered: AtomicUsize::new(0),
+            frame: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn play(self) -> Self {
+        self.pipeline.set_state(gst::State::Playing).unwrap();
+        self
+    }
+
+    /// Codes and pushes the next frame, a key frame if one is asked for, and returns its bytes.
+    pub fn push(&self) -> Bytes {
+        let asked = self.asked.load(Ordering::SeqCst);
+        let force_key = self.answered.swap(asked, Ordering::SeqCst) != asked;
+        let number = self.frame.fetch_add(1, Ordering::SeqCst);
+        let shape = Shape {
+            channels: 4,
+            width: 8,
+            height: 6,
+        };
+        let latents: Vec<f32> = (0..shape.len()).map(|i| ((i + number) % 9) as f32).collect();
+        let pts_ns = 20_000_000 * number as u64;
+        let input = encode::Input {
+            latents: &latents,
+            shape,
+            source: Size {
+                width: 640,
+                height: 360,
+            },
+            pts_ns,
+            capture_utc_ns: pts_ns + 1,
+            force_key,
+        };
+        let packet = self.encoder.lock().encode(&input).unwrap();
+        let mut buffer = gst::Buffer::from_slice(packet.data.clone());
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::from_nseconds(pts_ns));
+        if !packet.header.key {
+            writable.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        self.source.push_buffer(buffer).unwrap();
+        packet.data
+    }
+
+    pub fn push_buffer(&self, bytes: &[u8]) {
+        self.source
+            .push_buffer(gst::Buffer::from_slice(bytes.to_vec()))
+            .unwrap();
+    }
+
+    pub fn end(&self) {
+        self.source.end_of_stream().unwrap();
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}

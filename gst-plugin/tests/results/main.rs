@@ -1,0 +1,17 @@
+//! What comes out for people and programs: JSON lines, boxes on pictures, and the pages that describe the elements.
+
+mod json;
+mod overlay;
+mod pages;
+
+fn init() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstcis::plugin_register_static().unwrap();
+    });
+}
+
+fn docs() -> std::path::PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../docs").into()
+}
