@@ -87,7 +87,16 @@ impl Config {
 
     /// The name that the receiver's certificate must carry.
     pub(crate) fn server_name(&self) -> &str {
-        self.server_name.as_deref().unwrap_or(&self.address)
+        self.server_name.as_deref().unwrap_or(self.host())
+    }
+
+    /// The address without the brackets that URLs put around IPv6.
+    pub(crate) fn host(&self) -> &str {
+        let bare = self
+            .address
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        bare.unwrap_or(&self.address)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -3,7 +3,9 @@
 //! The network never ends a [`Sender`]; it only shows in [`Event`]s and [`Stats`].
 
 mod config;
+mod dial;
 mod event;
+mod failure;
 mod queue;
 mod session;
 mod shared;
@@ -24,7 +26,8 @@ use crate::backoff::Backoff;
 use crate::wire::Refusal;
 use crate::wire::message::INSTANCE_LEN;
 use crate::{Error, Unit, tls, transport};
-use session::{End, Failure, Kind};
+use failure::{Failure, Kind};
+use session::End;
 use shared::{Phase, Shared};
 
 /// Sends the units of one stream to one receiver, over one connection after the other.

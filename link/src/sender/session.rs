@@ -1,18 +1,18 @@
-//! Owns one connection of a sender, from the look-up of the name to the end.
+//! Owns one connection of a sender, from the hello to the end.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quinn::{Connection, ConnectionError, Endpoint, SendStream, WriteError};
+use quinn::{Connection, SendStream, WriteError};
 
 use super::config::Config;
+use super::dial;
 use super::event::Event;
+use super::failure::Failure;
 use super::shared::{Phase, Shared};
 use crate::control::{Broken, ControlReader, ControlWriter};
-use crate::reason;
 use crate::wire::message::{Backlog, Hello, INSTANCE_LEN};
-use crate::wire::{Close, Message, Refusal, VERSION, Violation, group};
+use crate::wire::{Close, Message, VERSION, Violation, group};
 
 /// How often the receiver is told about the backlog.
 const BACKLOG_PERIOD: Duration = Duration::from_secs(1);
@@ -29,47 +29,6 @@ pub enum End {
     Failed(Failure),
 }
 
-/// Why there is no connection.
-pub struct Failure {
-    pub reason: String,
-    pub kind: Kind,
-    /// How long the connection lasted; zero if the sender was never let in.
-    pub lived: Duration,
-}
-
-/// Who can do something about a failure.
-pub enum Kind {
-    /// Nobody, or the network: try again soon.
-    Lost,
-    /// A person, at either end: trying often is of no use.
-    Refused(Option<Refusal>),
-}
-
-impl Failure {
-    fn lost(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            kind: Kind::Lost,
-            lived: Duration::ZERO,
-        }
-    }
-}
-
-impl From<ConnectionError> for Failure {
-    fn from(error: ConnectionError) -> Self {
-        let kind = match reason::closed_with(&error) {
-            Some(Close::Refused(refusal)) => Kind::Refused(Some(refusal)),
-            _ if reason::tls_alert(&error).is_some() => Kind::Refused(None),
-            _ => Kind::Lost,
-        };
-        Self {
-            reason: reason::words(&error),
-            kind,
-            lived: Duration::ZERO,
-        }
-    }
-}
-
 /// Connects, sends what there is to send, and says how it ended.
 pub async fn run(
     shared: &Shared,
@@ -77,7 +36,7 @@ pub async fn run(
     quic: &quinn::ClientConfig,
     instance: [u8; INSTANCE_LEN],
 ) -> End {
-    let dial = tokio::time::timeout(config.connect_timeout, dial(config, quic));
+    let dial = tokio::time::timeout(config.connect_timeout, dial::dial(config, quic));
     let dialled = tokio::select! {
         dialled = dial => dialled,
         () = shared.reached(Phase::Stopped) => return End::Stopped,
@@ -105,48 +64,11 @@ pub async fn run(
         End::Stopped | End::Failed(_) => Close::Shutdown,
     };
     connection.close(close.code().into(), b"");
-    // The receiver should hear that it is over rather than find out.
-    let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;
-    end
-}
-
-/// Tries every address of the receiver; the last failure counts.
-async fn dial(config: &Config, quic: &quinn::ClientConfig) -> Result<(Endpoint, Connection), Failure> {
-    let unknown = |why: String| Failure::lost(format!("cannot find {:?}: {why}", config.address));
-    let host = config.address.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((host, config.port))
-        .await
-        .map_err(|e| unknown(e.to_string()))?;
-    let mut failure = unknown("it has no address".into());
-    for remote in found {
-        match dial_address(remote, config, quic).await {
-            Ok(made) => return Ok(made),
-            Err(why) => failure = why,
-        }
+    if !matches!(end, End::Failed(_)) {
+        // The thread ends after this; the receiver should hear that it is over rather than find out.
+        let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;
     }
-    Err(failure)
-}
-
-async fn dial_address(
-    remote: SocketAddr,
-    config: &Config,
-    quic: &quinn::ClientConfig,
-) -> Result<(Endpoint, Connection), Failure> {
-    let local: IpAddr = match remote {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let endpoint = Endpoint::client((local, 0).into())
-        .map_err(|error| Failure::lost(format!("no socket towards {remote}: {error}")))?;
-    let connecting = endpoint
-        .connect_with(quic.clone(), remote, config.server_name())
-        .map_err(|error| Failure::lost(format!("cannot connect to {remote}: {error}")))?;
-    let connection = connecting.await.map_err(|error| {
-        let mut failure = Failure::from(error);
-        failure.reason = format!("{remote}: {}", failure.reason);
-        failure
-    })?;
-    Ok((endpoint, connection))
+    end
 }
 
 struct Session<'a> {

@@ -1,5 +1,10 @@
 //! The link over real QUIC on the loopback interface.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not seen as tests by the lint"
+)]
+
 mod common;
 mod delivery;
 mod hello;

@@ -122,3 +122,31 @@ fn events_that_wait_can_be_taken_after_the_close() {
         .collect();
     assert_eq!(kinds, ["opened", "unit", "closed"]);
 }
+
+#[test]
+fn every_address_of_a_name_is_tried() {
+    // Nobody listens on the IPv6 address, which comes first where there is one.
+    let listener = insecure();
+    let mut config = insecure_sender(listener.local_addr(), "gate-1");
+    config.address = "localhost".into();
+    connected(&Sender::start(config).unwrap());
+}
+
+#[test]
+fn an_ipv6_address_may_have_brackets() {
+    let mut config = insecure_config();
+    config.bind = (std::net::Ipv6Addr::LOCALHOST, 0).into();
+    let listener = match Listener::bind(config) {
+        Ok(listener) => listener,
+        Err(error) => return eprintln!("SKIPPED: this machine has no IPv6: {error}"),
+    };
+    let keys = Keys::new();
+    let mut config = insecure_sender(listener.local_addr(), "gate-1");
+    config.address = "[::1]".into();
+    connected(&Sender::start(config.clone()).unwrap());
+    config.tls.insecure = false;
+    config.tls.ca = Some(keys.path("ca.pem"));
+    config.stream = name("gate-2");
+    let (reason, refused) = trouble(&Sender::start(config).unwrap());
+    assert!(refused, "{reason}");
+}
