@@ -205,5 +205,8 @@ fn bad_planes_are_named() {
     refused(|f| drop(f.planes.pop()), &["2 planes", "has 3"]);
     refused(|f| f.size = (320, 360), &["frame size is 320x360", "640x360"]);
     refused(|f| f.size = (0, 0), &["frame size is 0x0"]);
-    refused(|f| f.size = (u32::MAX, u32::MAX), &["plane 0"]);
+    refused(
+        |f| f.size = (u32::MAX, u32::MAX),
+        &["frame size is 4294967295x4294967295", "640x360"],
+    );
 }

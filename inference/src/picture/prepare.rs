@@ -41,7 +41,6 @@ impl Preparer {
     /// [`Error::Picture`] when the planes do not hold what the view promises, [`Error::OutOfRange`] when its size is not
     /// the geometry's.
     pub fn prepare(&mut self, frame: &View<'_>, geometry: &Geometry) -> Result<&[u8]> {
-        frame.validate()?;
         if (frame.width, frame.height) != geometry.source {
             let legal = format!("{}x{}", geometry.source.0, geometry.source.1);
             return Err(Error::range(
@@ -50,6 +49,7 @@ impl Preparer {
                 legal,
             ));
         }
+        frame.validate()?;
         if self.padded != Some(*geometry) {
             self.x.clear();
             self.x.resize(geometry.x_bytes(), self.pad);
