@@ -10,7 +10,7 @@ use crate::model::{Model, ModelSettings};
 
 const DEFAULT_QINDEX: i32 = -1;
 const DEFAULT_KEY_INTERVAL: u32 = 250;
-const DEFAULT_STICKY: f32 = 0.25;
+const DEFAULT_STICKY: f32 = 0.125;
 const MAX_STICKY: f32 = 0.49;
 const DEFAULT_SQUEEZED_INTERVAL: u32 = 25;
 

@@ -19,9 +19,9 @@ pub struct Settings {
     pub prior: Option<PathBuf>,
     #[arg(long, default_value_t = 32)]
     pub qindex: u8,
-    #[arg(long, default_value_t = 0.25)]
+    #[arg(long, default_value_t = 0.125)]
     pub sticky: f32,
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 0)]
     pub patience: u8,
     #[arg(long, default_value_t = 1.5)]
     pub urgent: f32,

@@ -21,9 +21,9 @@ pub struct Arguments {
     /// Decisions that a context is trusted for at most
     #[arg(long, default_value_t = 32)]
     confidence: u16,
-    #[arg(long, default_value_t = 0.25)]
+    #[arg(long, default_value_t = 0.125)]
     sticky: f32,
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 0)]
     patience: u8,
     #[arg(long, default_value_t = 1.5)]
     urgent: f32,
