@@ -41,7 +41,15 @@ pub fn frame_time(framerate: gst::Fraction) -> Option<gst::ClockTime> {
         u64::try_from(framerate.numer()).ok()?,
         u64::try_from(framerate.denom()).ok()?,
     );
+    if numer == 0 {
+        return None;
+    }
     gst::ClockTime::SECOND.mul_div_round(denom, numer)
+}
+
+/// A time that a peer has told, kept within what every element can add to without overflow.
+pub fn clock_time(ns: u64) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(ns.min(i64::MAX as u64))
 }
 
 /// What a stream's caps say.

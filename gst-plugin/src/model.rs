@@ -1,7 +1,7 @@
 //! The `model`, `device` and `threads` properties, and the bundles that all elements of a process share.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, Weak};
 
 use cis_codec::{BundleId, Prior};
 use cis_inference::Error;
@@ -130,7 +130,7 @@ impl ModelSettings {
 
 /// The bundle in `folder`, or the one that is compiled in.
 fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
-    static MODELS: LazyLock<Mutex<Vec<(Option<PathBuf>, Weak<Model>)>>> = LazyLock::new(Mutex::default);
+    static MODELS: Mutex<Vec<(Option<PathBuf>, Weak<Model>)>> = Mutex::new(Vec::new());
     let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
     let mut models = MODELS.lock();
     models.retain(|(_, model)| model.strong_count() > 0);
@@ -149,7 +149,7 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
     let fault = |what: &str, error: &dyn std::error::Error| {
         gst::error_msg!(
             gst::ResourceError::Read,
-            ["{} of bundle {}: {error}", what, bundle.origin()]
+            ("{} of bundle {}: {error}", what, bundle.origin())
         )
     };
     let id = bundle.id().parse().map_err(|error| fault("id", &error))?;
@@ -163,17 +163,17 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
 pub fn message(error: &Error) -> gst::ErrorMessage {
     use gst::{LibraryError, ResourceError, StreamError};
     match error {
-        Error::RuntimeNotFound { .. } => gst::error_msg!(ResourceError::NotFound, ["{error}"]),
-        Error::RuntimeStart { .. } => gst::error_msg!(LibraryError::Init, ["{error}"]),
+        Error::RuntimeNotFound { .. } => gst::error_msg!(ResourceError::NotFound, ("{error}")),
+        Error::RuntimeStart { .. } => gst::error_msg!(LibraryError::Init, ("{error}")),
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            gst::error_msg!(ResourceError::NotFound, ["{error}"])
+            gst::error_msg!(ResourceError::NotFound, ("{error}"))
         }
         Error::Io { .. } | Error::Manifest { .. } | Error::BundleFile { .. } | Error::Tensor { .. } => {
-            gst::error_msg!(ResourceError::Read, ["{error}"])
+            gst::error_msg!(ResourceError::Read, ("{error}"))
         }
         Error::Device { .. } | Error::OutOfRange { .. } => {
-            gst::error_msg!(ResourceError::Settings, ["{error}"])
+            gst::error_msg!(ResourceError::Settings, ("{error}"))
         }
-        _ => gst::error_msg!(StreamError::Failed, ["{error}"]),
+        _ => gst::error_msg!(StreamError::Failed, ("{error}")),
     }
 }

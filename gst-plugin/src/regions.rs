@@ -71,7 +71,6 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<Region> {
         .map(|meta| {
             let (x, y, w, h) = meta.rect();
             let param = meta.param(PARAM_NAME);
-            let param = param.as_deref();
             Region {
                 class_id: param.and_then(|p| p.get("class-id").ok()).unwrap_or(0),
                 label: param
@@ -85,16 +84,6 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<Region> {
             }
         })
         .collect()
-}
-
-/// Copies all regions, those of other elements included, with everything that they carry.
-pub fn copy(from: &gst::BufferRef, to: &mut gst::BufferRef) {
-    for meta in from.iter_meta::<gst_video::VideoRegionOfInterestMeta>() {
-        let mut copy = gst_video::VideoRegionOfInterestMeta::add(to, meta.roi_type(), meta.rect());
-        for param in meta.params() {
-            copy.add_param(param.to_owned());
-        }
-    }
 }
 
 /// Takes all regions off a buffer.

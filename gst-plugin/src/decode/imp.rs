@@ -123,14 +123,19 @@ impl CisDecode {
 
     /// Whether nobody will see the frame: it lies before the start of the segment, or whoever sent it said so.
     fn is_outside(&self, frame: &VideoCodecFrame<'_>) -> bool {
-        if frame.input_buffer().is_some_and(|unit| unit.flags().contains(gst::BufferFlags::DECODE_ONLY)) {
+        if frame
+            .input_buffer()
+            .is_some_and(|unit| unit.flags().contains(gst::BufferFlags::DECODE_ONLY))
+        {
             return true;
         }
         let segment = self.obj().input_segment();
         let (Some(segment), Some(pts)) = (segment.downcast_ref::<gst::ClockTime>(), frame.pts()) else {
             return false;
         };
-        let end = frame.duration().map_or(pts, |duration| pts + duration);
+        let end = frame
+            .duration()
+            .map_or(pts, |duration| pts.saturating_add(duration));
         segment.clip(pts, end).is_none()
     }
 
@@ -175,17 +180,11 @@ impl CisDecode {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    /// Keeps the finished picture and copies the regions of the input onto it.
-    fn decorate(&self, frame: &mut VideoCodecFrame<'_>) {
-        let input = frame.input_buffer_owned();
-        if let Some(output) = frame.output_buffer_mut() {
-            if let Some(state) = self.state.lock().as_mut() {
-                let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
-                state.last = output.copy_region(flags, ..).ok();
-            }
-            if let Some(input) = input {
-                regions::copy(&input, output);
-            }
+    /// Keeps the finished picture for repeats. The base class copies the regions of the input onto the output later.
+    fn keep(&self, frame: &VideoCodecFrame<'_>) {
+        if let (Some(output), Some(state)) = (frame.output_buffer(), self.state.lock().as_mut()) {
+            let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
+            state.last = output.copy_region(flags, ..).ok();
         }
     }
 
@@ -295,7 +294,7 @@ impl VideoDecoderImpl for CisDecode {
                 .map(|caps| units::check_bundle(caps, &state.opened.model))
             {
                 drop(guard);
-                gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+                gst::element_imp_error!(self, gst::StreamError::WrongType, ("{reason}"));
                 return Err(gst::loggable_error!(CAT, "{reason}"));
             }
             state.input = Some(input.clone());
@@ -332,13 +331,13 @@ impl VideoDecoderImpl for CisDecode {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Decode,
-                    ["Damaged unit: {reason}; going on at the next key frame"]
+                    ("Damaged unit: {reason}; going on at the next key frame")
                 );
                 self.request_key(&frame);
                 return self.discard(frame);
             }
             Unit::Mismatch(reason) => {
-                gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+                gst::element_imp_error!(self, gst::StreamError::WrongType, ("{reason}"));
                 return Err(gst::FlowError::Error);
             }
         };
@@ -353,7 +352,7 @@ impl VideoDecoderImpl for CisDecode {
             return obj.drop_frame(frame);
         }
         self.fill(&mut frame, repeat)?;
-        self.decorate(&mut frame);
+        self.keep(&frame);
         obj.finish_frame(frame)
     }
 }

@@ -38,7 +38,7 @@ pub fn restore(
     info: &gst_video::VideoInfo,
     buffer: &mut gst::BufferRef,
 ) -> Result<(), gst::ErrorMessage> {
-    let fault = |what: &str| gst::error_msg!(gst::StreamError::Format, ["output buffer: {what}"]);
+    let fault = |what: &str| gst::error_msg!(gst::StreamError::Format, ("output buffer: {what}"));
     let format = layout(info.format()).ok_or_else(|| fault("format"))?;
     let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, info)
         .map_err(|_| fault("cannot be written"))?;

@@ -65,7 +65,7 @@ impl CisDetect {
         let opened = settings.model.open()?;
         let params = settings
             .params(&opened.model)
-            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ["{error}"]))?;
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
         let detector = Detector::new(&opened.runtime, &opened.model.bundle, &opened.options)
             .map_err(|error| model::message(&error))?;
         Ok(State {
@@ -87,7 +87,7 @@ impl CisDetect {
             match settings.params(&state.opened.model) {
                 Ok(params) => state.params = params,
                 Err(error) => {
-                    return Verdict::Failed(gst::error_msg!(gst::ResourceError::Settings, ["{error}"]));
+                    return Verdict::Failed(gst::error_msg!(gst::ResourceError::Settings, ("{error}")));
                 }
             }
         }
@@ -232,7 +232,7 @@ impl BaseTransformImpl for CisDetect {
             return Ok(());
         };
         if let Err(reason) = units::check_bundle(incaps, &state.opened.model) {
-            gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+            gst::element_imp_error!(self, gst::StreamError::WrongType, ("{reason}"));
             return Err(gst::loggable_error!(CAT, "{reason}"));
         }
         Ok(())
@@ -259,7 +259,11 @@ impl BaseTransformImpl for CisDetect {
             // Each frame is out before the next one comes in: it takes a frame's time at most.
             let own = self.frame_time.lock().unwrap_or(gst::ClockTime::ZERO);
             let (live, min, max) = upstream.result();
-            latency.set(live, min + own, max.map(|max| max + own));
+            latency.set(
+                live,
+                min.saturating_add(own),
+                max.map(|max| max.saturating_add(own)),
+            );
             return true;
         }
         BaseTransformImplExt::parent_query(self, direction, query)
@@ -291,13 +295,13 @@ impl BaseTransformImpl for CisDetect {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Decode,
-                    ["Damaged unit: {reason}; going on at the next key frame"]
+                    ("Damaged unit: {reason}; going on at the next key frame")
                 );
                 self.request_key();
                 self.drop_unit()
             }
             Verdict::Mismatch(reason) => {
-                gst::element_imp_error!(self, gst::StreamError::WrongType, ["{reason}"]);
+                gst::element_imp_error!(self, gst::StreamError::WrongType, ("{reason}"));
                 Err(gst::FlowError::Error)
             }
             Verdict::Failed(message) => {

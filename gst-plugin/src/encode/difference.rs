@@ -14,7 +14,7 @@ pub struct Difference {
 impl Difference {
     /// The largest mean absolute difference of any block, in levels; infinite when there is nothing to compare with.
     /// `x` is interleaved RGB, `width` pixels wide.
-    pub fn from_reference(&self, x: &[u8], width: usize) -> f64 {
+    pub fn to_reference(&self, x: &[u8], width: usize) -> f64 {
         if width == 0 || self.width != width || self.reference.len() != x.len() {
             return f64::INFINITY;
         }
@@ -65,15 +65,15 @@ mod tests {
         let (width, height) = (80, 40);
         let mut x = vec![100u8; width * height * CHANNELS];
         let mut difference = Difference::default();
-        assert_eq!(difference.from_reference(&x, width), f64::INFINITY);
+        assert_eq!(difference.to_reference(&x, width), f64::INFINITY);
         difference.remember(&x, width);
-        assert_eq!(difference.from_reference(&x, width), 0.0);
+        assert_eq!(difference.to_reference(&x, width), 0.0);
         // One channel of one pixel in the last block, which is 16 wide and 8 high.
         let last = x.len() - 1;
         x[last] = 100 + 128;
-        assert_eq!(difference.from_reference(&x, width), 128.0 / (16.0 * 8.0 * 3.0));
-        assert_eq!(difference.from_reference(&x, width / 2), f64::INFINITY);
+        assert_eq!(difference.to_reference(&x, width), 128.0 / (16.0 * 8.0 * 3.0));
+        assert_eq!(difference.to_reference(&x, width / 2), f64::INFINITY);
         difference.clear();
-        assert_eq!(difference.from_reference(&x, width), f64::INFINITY);
+        assert_eq!(difference.to_reference(&x, width), f64::INFINITY);
     }
 }

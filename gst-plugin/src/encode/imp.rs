@@ -48,28 +48,14 @@ impl CisEncode {
             .flags()
             .contains(gst_video::VideoCodecFrameFlags::FORCE_KEYFRAME);
         self.state.lock().force_key |= key;
-        let (processed, dropped) = self.stats.lock().dropped();
+        let dropped = self.stats.lock().dropped();
         gst::debug!(
             CAT,
             imp = self,
             "frame {:?} is too late, dropped {dropped}",
             frame.pts()
         );
-        let segment = obj.input_segment();
-        let segment = segment.downcast_ref::<gst::ClockTime>();
-        let message = gst::message::Qos::builder(true)
-            .src(&*obj)
-            .running_time(segment.and_then(|segment| segment.to_running_time(frame.pts())))
-            .stream_time(segment.and_then(|segment| segment.to_stream_time(frame.pts())))
-            .timestamp(frame.pts())
-            .duration(frame.duration())
-            .stats(
-                gst::format::Buffers::from_u64(processed),
-                gst::format::Buffers::from_u64(dropped),
-            )
-            .build();
-        // The bus may be gone while the pipeline shuts down.
-        let _ = obj.post_message(message);
+        // Without a buffer: the base class posts the QoS message.
         obj.finish_frame(frame)
     }
 
@@ -86,7 +72,7 @@ impl CisEncode {
             return Err(gst::FlowError::NotNegotiated);
         };
         if let Err(error) = coder.set_config(settings.codec_config(&coder.opened().model)) {
-            gst::element_imp_error!(self, gst::ResourceError::Settings, ["{error}"]);
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{error}"));
             return Err(gst::FlowError::Error);
         }
         let Some(buffer) = frame.input_buffer() else {
@@ -153,7 +139,7 @@ impl CisEncode {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Encode,
-                ["Frame not coded ({failed} so far): {reason}"]
+                ("Frame not coded ({failed} so far): {reason}")
             );
         }
     }
@@ -166,7 +152,7 @@ impl CisEncode {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
-                ["Squeezed image not written to {location}: {error}"]
+                ("Squeezed image not written to {location}: {error}")
             );
         }
     }
@@ -283,7 +269,7 @@ impl VideoEncoderImpl for CisEncode {
                 let message = match &error {
                     super::coder::Error::Inference(error) => model::message(error),
                     super::coder::Error::Encode(error) => {
-                        gst::error_msg!(gst::ResourceError::Settings, ["{error}"])
+                        gst::error_msg!(gst::ResourceError::Settings, ("{error}"))
                     }
                 };
                 drop(state);

@@ -64,10 +64,10 @@ impl Stats {
         self.sum.add(&sent.timings);
     }
 
-    /// A frame was too late to be coded. Returns (frames processed, frames dropped) for the QoS message.
-    pub fn dropped(&mut self) -> (u64, u64) {
+    /// A frame was too late to be coded. Returns how many there were.
+    pub fn dropped(&mut self) -> u64 {
         self.dropped += 1;
-        (self.frames, self.dropped)
+        self.dropped
     }
 
     /// A frame could not be coded. Returns how many there were.

@@ -12,7 +12,8 @@ use gst_base::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::framer::{Framer, Step};
-use super::locate::{Locator, ReadAt, Snap};
+use super::locate::{Locator, Snap};
+use super::upstream::Upstream;
 use crate::caps::{self, StreamCaps};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -23,10 +24,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Bytes to look at when a unit is expected: no unit is shorter.
+/// Least bytes to look at: no unit is shorter. The base class shows everything that it has at hand.
 const MIN_UNIT: u32 = 2;
-/// Bytes to look at while searching for a key frame.
-const SEARCH_WINDOW: u32 = 4096;
 /// A stream without a single unit in this many bytes is given up: it is something else.
 const GIVE_UP: u64 = 1 << 20;
 
@@ -69,42 +68,6 @@ impl Default for State {
     }
 }
 
-/// Reads through the sink pad, which is in pull mode.
-struct Upstream {
-    pad: gst::Pad,
-    size: u64,
-}
-
-impl Upstream {
-    fn new(pad: &gst::Pad) -> Option<Self> {
-        if pad.mode() != gst::PadMode::Pull {
-            return None;
-        }
-        let size = pad.peer_query_duration::<gst::format::Bytes>()?;
-        Some(Self {
-            pad: pad.clone(),
-            size: u64::from(size),
-        })
-    }
-}
-
-impl ReadAt for Upstream {
-    fn read_at(&mut self, offset: u64, len: usize) -> Vec<u8> {
-        let len = self.size.saturating_sub(offset).min(len as u64) as u32;
-        if len == 0 {
-            return Vec::new();
-        }
-        let Ok(buffer) = self.pad.pull_range(offset, len) else {
-            return Vec::new();
-        };
-        buffer.map_readable().map(|map| map.to_vec()).unwrap_or_default()
-    }
-
-    fn size(&self) -> u64 {
-        self.size
-    }
-}
-
 #[derive(Default)]
 pub struct CisParse {
     state: Mutex<State>,
@@ -127,14 +90,14 @@ impl CisParse {
         let Some(origin) = locator.first_pts() else { return };
         let frame = locator.frame_duration();
         let duration = locator.last().map(|(last, distance)| {
-            gst::ClockTime::from_nseconds(
+            caps::clock_time(
                 last.saturating_sub(origin)
                     .saturating_add(frame.unwrap_or(distance)),
             )
         });
         let mut state = self.state.lock();
         state.origin = Some(origin);
-        state.framerate = frame.and_then(|ns| gst_video::guess_framerate(gst::ClockTime::from_nseconds(ns)));
+        state.framerate = frame.and_then(|ns| gst_video::guess_framerate(caps::clock_time(ns)));
         state.duration = duration;
         drop(state);
         if let Some(duration) = duration {
@@ -209,9 +172,7 @@ impl CisParse {
         }
         if let Some(buffer) = frame.buffer_mut() {
             if !timed || buffer.pts().is_none() {
-                buffer.set_pts(gst::ClockTime::from_nseconds(
-                    header.pts_ns.saturating_sub(origin),
-                ));
+                buffer.set_pts(caps::clock_time(header.pts_ns.saturating_sub(origin)));
                 buffer.set_dts(buffer.pts());
                 buffer.set_duration(framerate.and_then(caps::frame_time));
             }
@@ -232,7 +193,7 @@ impl CisParse {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,
-                ["Damaged cis stream at byte {offset}: {reason}; going on at the next key frame"]
+                ("Damaged cis stream at byte {offset}: {reason}; going on at the next key frame")
             );
         }
         let stats = self.state.lock().stats;
@@ -240,16 +201,14 @@ impl CisParse {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::WrongType,
-                [
+                (
                     "Not a cis stream: no key frame in its first {} bytes",
                     stats.skipped_bytes
-                ]
+                )
             );
             return Err(gst::FlowError::Error);
         }
-        // In push mode everything at hand is shown anyway, and waiting for more would only add latency.
-        let pull = obj.sink_pad().mode() == gst::PadMode::Pull;
-        obj.set_min_frame_size(if pull { SEARCH_WINDOW } else { MIN_UNIT });
+        obj.set_min_frame_size(MIN_UNIT);
         u32::try_from(bytes).map_err(|_| gst::FlowError::Error)
     }
 
@@ -275,7 +234,7 @@ impl CisParse {
             _ => Snap::Before,
         };
         let key = locator.locate(start.nseconds().saturating_add(origin), snap)?;
-        let time = gst::ClockTime::from_nseconds(key.pts_ns.saturating_sub(origin));
+        let time = caps::clock_time(key.pts_ns.saturating_sub(origin));
         if key_unit {
             start = time;
         }
@@ -387,7 +346,7 @@ impl BaseParseImpl for CisParse {
                 gst::element_imp_error!(
                     self,
                     gst::StreamError::WrongType,
-                    ["Cannot read this cis stream: {error}"]
+                    ("Cannot read this cis stream: {error}")
                 );
                 Err(gst::FlowError::Error)
             }

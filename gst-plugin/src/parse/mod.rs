@@ -7,6 +7,7 @@ mod framer;
 mod imp;
 mod locate;
 mod typefind;
+mod upstream;
 
 glib::wrapper! {
     /// The parser.
