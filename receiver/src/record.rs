@@ -2,7 +2,7 @@
 //! frame and is never overwritten. When the queue is full, the rest of the stream's group is dropped and counted.
 
 use crate::clock;
-use crate::config::{self, Sync};
+use crate::config::{self, SyncWhen};
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_link::StreamName;
@@ -119,7 +119,7 @@ struct Open {
 struct Writer {
     folder: PathBuf,
     max_bytes: u64,
-    sync: Sync,
+    sync: SyncWhen,
     ask_key: Box<dyn Fn(&StreamName) + Send>,
     /// `None`: the stream failed and waits for its next key frame.
     files: HashMap<StreamName, Option<Open>>,
@@ -178,14 +178,14 @@ impl Writer {
             open.asked = true;
             (self.ask_key)(stream);
         }
-        if key && self.sync == Sync::Key {
+        if key && self.sync == SyncWhen::Key {
             open.file.sync_data()?;
         }
         Ok(())
     }
 
     fn close(&self, stream: &StreamName, open: Open) {
-        if self.sync != Sync::Never
+        if self.sync != SyncWhen::Never
             && let Err(e) = open.file.sync_all()
         {
             tracing::error!(%stream, "recording {}: {e}", open.path.display());

@@ -69,6 +69,10 @@ fn damage_is_counted_and_mended_by_a_key_frame_that_is_asked_for() {
     let receiver = site.receiver(JSON);
     let mut camera = Camera::start(&site, "gate-1", receiver.address(), 0).connected();
     camera.frames(3);
+    wait_for("the first frames", || {
+        receiver.streams().first().is_some_and(|(_, s)| s.results == 3)
+    });
+    camera.settle();
     let mut broken = camera.scene.next(false);
     broken.data = {
         let mut bytes = broken.data.to_vec();
@@ -128,14 +132,18 @@ fn lines_are_rotated_by_size_and_none_is_lost() {
     camera.finish();
     wait_for("the stream has ended", || receiver.ended().0 == 1);
     assert_eq!(receiver.shutdown().lines, sent);
-    let (old, new) = (site.lines("out.jsonl.1"), site.lines("out.jsonl"));
-    assert!(std::fs::metadata(site.path("out.jsonl.1")).unwrap().len() <= 1 << 20);
-    let numbers: Vec<_> = old
-        .iter()
-        .chain(&new)
-        .map(|line| line["frame"].as_u64().unwrap())
-        .collect();
-    assert_eq!(numbers, (0..sent).collect::<Vec<_>>());
+    let files = ["out.jsonl.3", "out.jsonl.2", "out.jsonl.1", "out.jsonl"];
+    for file in &files[..3] {
+        let bytes = std::fs::metadata(site.path(file)).map_or(0, |about| about.len());
+        assert!(bytes <= 1 << 20, "{file} has {bytes} bytes");
+    }
+    let lines = files.iter().flat_map(|file| site.lines(file));
+    let numbers: Vec<_> = lines.map(|line| line["frame"].as_u64().unwrap()).collect();
+    assert!(
+        numbers.iter().copied().eq(0..sent),
+        "{} lines of {sent}, in order",
+        numbers.len()
+    );
 }
 
 /// What the camera is told, and that the receiver lives on.

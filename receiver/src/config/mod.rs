@@ -117,14 +117,14 @@ pub struct Rtsp {
 pub struct Record {
     pub folder: Option<PathBuf>,
     pub max_size: u64,
-    pub sync: Sync,
+    pub sync: SyncWhen,
     pub queue: usize,
 }
 
 /// When a recording is forced to the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sync {
+pub enum SyncWhen {
     /// Left to the operating system.
     Never,
     /// When a file ends.

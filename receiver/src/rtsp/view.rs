@@ -33,7 +33,7 @@ pub struct Frame {
 pub struct View {
     state: Mutex<State>,
     unrestored: Arc<Counter>,
-    ask_key: Box<dyn Fn() + Send + std::marker::Sync>,
+    ask_key: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ struct State {
 
 impl View {
     /// A view that nobody watches. `unrestored` counts frames left out of the picture; `ask_key` asks the camera for a key frame.
-    pub fn new(unrestored: Arc<Counter>, ask_key: impl Fn() + Send + std::marker::Sync + 'static) -> Self {
+    pub fn new(unrestored: Arc<Counter>, ask_key: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             state: Mutex::default(),
             unrestored,

@@ -121,6 +121,9 @@ pub struct Scene {
     frames: u64,
     /// Frames between two key frames; 0: only the first and those asked for.
     pub key_interval: u64,
+    /// Noise makes large units: some 250 bytes instead of 30.
+    pub noise: bool,
+    random: u64,
 }
 
 impl Scene {
@@ -133,6 +136,8 @@ impl Scene {
             encoder: Encoder::new(config, Arc::new(Prior::default())).unwrap(),
             frames: 0,
             key_interval,
+            noise: false,
+            random: 1,
         }
     }
 
@@ -140,9 +145,18 @@ impl Scene {
     pub fn next(&mut self, key: bool) -> Unit {
         let cells = usize::from(SHAPE.width) * usize::from(SHAPE.height);
         let bright = (self.frames / 5) as usize % 8;
-        let latents: Vec<f32> = (0..SHAPE.len())
+        let mut latents: Vec<f32> = (0..SHAPE.len())
             .map(|i| if i % cells == bright { 12.0 } else { -2.0 })
             .collect();
+        if self.noise {
+            for value in &mut latents {
+                self.random = self
+                    .random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                *value = (self.random >> 33) as f32 % 1000.0;
+            }
+        }
         let force_key = key || (self.key_interval != 0 && self.frames.is_multiple_of(self.key_interval));
         let pts = FRAME * u32::try_from(self.frames).unwrap();
         let now = std::time::SystemTime::now()
@@ -233,6 +247,12 @@ impl Camera {
 
     pub fn frames(&mut self, n: usize) {
         (0..n).for_each(|_| self.frame());
+    }
+
+    /// Forgets what was asked so far: a sender asks for a key frame by itself when it connects.
+    pub fn settle(&mut self) {
+        self.sender.events().try_iter().for_each(drop);
+        (self.want_key, self.asked) = (false, 0);
     }
 
     /// Sends what waits and says goodbye.
