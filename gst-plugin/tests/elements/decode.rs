@@ -173,8 +173,8 @@ fn a_new_size_in_mid_stream_renegotiates() {
 fn after_a_flush_it_waits_for_a_key_frame() {
     let (mut harness, decoder) = harness();
     let units = stream(6, 3);
-    for index in 0..2 {
-        harness.push(unit_buffer(&units[index], index as u64)).unwrap();
+    for (index, unit) in units.iter().enumerate().take(2) {
+        harness.push(unit_buffer(unit, index as u64)).unwrap();
     }
     assert_eq!(out_times(&mut harness), [0, 1]);
     assert!(harness.push_event(gst::event::FlushStart::new()));
