@@ -21,6 +21,7 @@ from .restore import Restore
 
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
+QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
 
 
 class FrontGraph(nn.Module):
@@ -104,7 +105,7 @@ def manifest(out: Path, identity: str, version: str, description: str, source: s
         'license = "Apache-2.0"',
         f"source = {quote(source)}",
         f"\n[input]\nsqueeze = {SQUEEZE}\nmultiple = {MULTIPLE}\npad = {PAD}\ndefault-size = 416",
-        f"\n[latents]\nchannels = {CHANNELS}\nstride = {LATENT_STRIDE}\nqindex-min = 8\nqindex-max = 56\nqindex-default = 32",
+        f"\n[latents]\nchannels = {CHANNELS}\nstride = {LATENT_STRIDE}\nqindex-min = {QINDEX[0]}\nqindex-max = {QINDEX[2]}\nqindex-default = {QINDEX[1]}",
     ]
     ports = {
         "front": 'input = "x"\nlatents = "y"\nsqueezed = "x_s"',
