@@ -61,11 +61,15 @@ impl Quantiser {
     }
 }
 
+/// Adding and taking away 1.5 * 2^23 rounds to the nearest integer, ties to even, where `round_ties_even` is a call on
+/// processors that have no instruction for it.
+const ROUNDING: f32 = 12_582_912.0;
+
 /// The nearest symbol in range; a NaN becomes 0.
 #[inline]
 fn nearest(scaled: f32) -> i16 {
     let max = f32::from(Latents::MAX);
-    scaled.clamp(-max, max).round_ties_even() as i16
+    (scaled.clamp(-max, max) + ROUNDING - ROUNDING) as i16
 }
 
 #[cfg(test)]

@@ -17,31 +17,31 @@ fn up_to(value: impl TryInto<usize>, max: usize) -> usize {
 }
 
 /// 0, 1, 2, 3-4, 5-8, 9-16, 17-32, more.
-#[inline]
-fn octave(value: usize) -> usize {
-    match value {
-        0..=2 => value,
-        3..=4 => 3,
-        5..=8 => 4,
-        9..=16 => 5,
-        17..=32 => 6,
-        _ => 7,
+const OCTAVE: [u8; 34] = classes([1, 2, 3, 5, 9, 17, 33]);
+/// Age in frames: 1, 2, 3-4, 5-8, 9-16, 17-64, 65-254, never.
+const PERIOD: [u8; 256] = classes([2, 3, 5, 9, 17, 65, 255]);
+
+/// For each value how many of the `starts` it has reached.
+const fn classes<const N: usize>(starts: [usize; 7]) -> [u8; N] {
+    let mut table = [0; N];
+    let mut value = 0;
+    while value < N {
+        while (table[value] as usize) < starts.len() && starts[table[value] as usize] <= value {
+            table[value] += 1;
+        }
+        value += 1;
     }
+    table
 }
 
-/// Age in frames: 1, 2, 3-4, 5-8, 9-16, 17-64, 65-254, never.
+#[inline]
+fn octave(value: usize) -> usize {
+    OCTAVE[value.min(OCTAVE.len() - 1)].into()
+}
+
 #[inline]
 fn period(age: u8) -> usize {
-    match age {
-        0..=1 => 0,
-        2 => 1,
-        3..=4 => 2,
-        5..=8 => 3,
-        9..=16 => 4,
-        17..=64 => 5,
-        65..=254 => 6,
-        255 => 7,
-    }
+    PERIOD[usize::from(age)].into()
 }
 
 /// Whether a position differs from the reference.
@@ -104,20 +104,40 @@ pub struct Symbol {
     beside: [usize; 2],
 }
 
-impl Symbol {
-    /// Looks around symbol `channel` of `position`; `changed` channels before it have changed, by `sum` altogether.
+/// What has been coded so far of the position at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Channels that have changed.
+    pub changed: usize,
+    /// How much they have changed altogether.
+    pub sum: usize,
+    /// Differences from the reference of the three channels before, nearest first.
+    differences: [i32; 3],
+    values: [i32; 3],
+}
+
+impl Progress {
+    /// Goes on to the next channel.
     #[inline]
-    pub fn new(field: &Field, position: usize, channel: usize, changed: usize, sum: usize) -> Self {
+    pub fn push(&mut self, value: i32, difference: i32) {
+        self.changed += usize::from(difference != 0);
+        self.sum += difference.unsigned_abs() as usize;
+        self.differences = [difference, self.differences[0], self.differences[1]];
+        self.values = [value, self.values[0], self.values[1]];
+    }
+}
+
+impl Symbol {
+    /// Looks around symbol `channel` of `position`. The fields of a key frame hold nothing but the frame itself.
+    #[inline]
+    pub fn new<const KEY: bool>(field: &Field, position: usize, channel: usize, progress: &Progress) -> Self {
         let (channels, stride) = (field.channels(), field.stride);
         let at = position * channels + channel;
         let row = stride * channels;
         let value = |at: usize| i32::from(field.cur[at]);
-        let reference = |at: usize| i32::from(field.reference[at]);
-        let before = |back: usize| if channel >= back { at - back } else { 0 };
+        let reference = |at: usize| if KEY { 0 } else { i32::from(field.reference[at]) };
         let (left, top) = (value(at - channels), value(at - row));
         let (corner, right) = (value(at - row - channels), value(at - row + channels));
-        let v_before = [value(before(1)), value(before(2)), value(before(3))];
-        let r_before = [reference(before(1)), reference(before(2)), reference(before(3))];
         Self {
             channel: channel % 64,
             reference: reference(at),
@@ -129,15 +149,15 @@ impl Symbol {
             d_top: top - reference(at - row),
             d_corner: corner - reference(at - row - channels),
             d_right: right - reference(at - row + channels),
-            d_before: std::array::from_fn(|i| v_before[i] - r_before[i]),
-            v_before,
+            d_before: progress.differences,
+            v_before: progress.values,
             next_right: reference(at + channels),
             next_below: reference(at + row),
-            older: i32::from(field.older[at]),
-            age: period(field.age[at]),
+            older: if KEY { 0 } else { i32::from(field.older[at]) },
+            age: if KEY { 0 } else { period(field.age[at]) },
             position_age: period(field.position_age[position]),
-            changed,
-            sum,
+            changed: progress.changed,
+            sum: progress.sum,
             beside: [
                 field.changes[0][position - 1].into(),
                 field.changes[0][position - stride].into(),

@@ -6,18 +6,18 @@ use super::logistic::stretch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
     pub p: u16,
-    pub n: u16,
+    pub n: u8,
 }
 
 /// Most that a count is worth: beyond it a context forgets exponentially.
-pub const COUNT_MAX: u16 = 255;
+pub const COUNT_MAX: u8 = u8::MAX;
 
 /// 65536 / (n + 1.5), the share of its error that a context moves by.
-const RATE: [u32; COUNT_MAX as usize + 1] = {
+const RATE: [i32; COUNT_MAX as usize + 1] = {
     let mut table = [0; COUNT_MAX as usize + 1];
     let mut n = 0;
     while n < table.len() {
-        table[n] = (2 * 65_536 / (2 * n + 3)) as u32;
+        table[n] = (2 * 65_536 / (2 * n + 3)) as i32;
         n += 1;
     }
     table
@@ -44,20 +44,18 @@ impl Counter {
     /// The input that this context gives to a mixer.
     #[inline]
     pub fn opinion(self) -> i32 {
-        (stretch(self.p) * TRUST[usize::from(self.n.min(COUNT_MAX))]) >> 8
+        (stretch(self.p) * TRUST[usize::from(self.n)]) >> 8
     }
 
     /// Learns one decision; `limit` caps the count.
     #[inline]
-    pub fn learn(&mut self, bit: bool, limit: u16) {
-        let rate = RATE[usize::from(self.n.min(COUNT_MAX))] as i32;
+    pub fn learn(&mut self, bit: bool, limit: u8) {
+        let rate = RATE[usize::from(self.n)];
         let target = if bit { 65_535 } else { 0 };
         let error = target - i32::from(self.p);
         // |error| < 2^16 and rate < 2^16: halve one so that the product fits.
         self.p = (i32::from(self.p) + (((error >> 1) * rate) >> 15)).clamp(0, 65_535) as u16;
-        if self.n < limit {
-            self.n += 1;
-        }
+        self.n += u8::from(self.n < limit);
     }
 }
 

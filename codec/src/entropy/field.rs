@@ -128,6 +128,20 @@ impl Field {
         self.filled[position] = values.iter().filter(|&&q| q != 0).count() as u16;
     }
 
+    /// Turns latents channel by channel into latents position by position. Where there are too few the rest is zero.
+    pub fn gather(&self, latents: &[i16], out: &mut Vec<i16>) {
+        let plane = usize::from(self.shape.width) * usize::from(self.shape.height);
+        zeros(out, self.shape.len(), 0);
+        for (channel, plane) in latents
+            .chunks_exact(plane.max(1))
+            .take(self.channels())
+            .enumerate()
+        {
+            let places = out[channel..].iter_mut().step_by(self.channels());
+            places.zip(plane).for_each(|(out, &q)| *out = q);
+        }
+    }
+
     /// Writes the latents channel by channel.
     pub fn write(&self, out: &mut Latents) {
         let (channels, width) = (self.channels(), usize::from(self.shape.width));

@@ -1,9 +1,9 @@
 //! Codes the latents of a frame against those of the frame before: the order and the shape of its decisions.
 
 use super::{
-    contexts::{self, Symbol},
+    contexts::{self, Progress, Symbol},
     field::Field,
-    model::{Kind, Model},
+    model::{Bank, Escapes, INPUTS, Kind, Model},
     range::BitCoder,
 };
 use crate::{Latents, Prior, Shape, quant::Rescale};
@@ -22,14 +22,15 @@ const ESCAPE_BITS_MAX: u32 = 12;
 pub struct FrameCoder {
     model: Model,
     field: Field,
+    /// The frame that is wanted, position by position.
+    wanted: Vec<i16>,
 }
 
 impl Clone for FrameCoder {
     fn clone(&self) -> Self {
-        Self {
-            model: self.model.clone(),
-            field: self.field.clone(),
-        }
+        let mut clone = Self::default();
+        clone.clone_from(self);
+        clone
     }
 
     fn clone_from(&mut self, source: &Self) {
@@ -67,120 +68,136 @@ impl FrameCoder {
 
     /// Codes one frame. `want` holds its latents channel by channel; a reader gets none.
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, want: &[i16], key: bool) -> Result<(), OutOfRange> {
-        self.field.advance();
-        let Shape { width, height, .. } = self.field.shape;
-        let plane = usize::from(width) * usize::from(height);
-        let mut changed = 0;
-        for y in 0..usize::from(height) {
-            for x in 0..usize::from(width) {
-                let position = self.field.position(x, y);
-                let want = want.get(y * usize::from(width) + x..).unwrap_or_default();
-                let wanted = |channel: usize| want.get(channel * plane).copied().unwrap_or(0);
-                changed += usize::from(self.code_position(coder, position, wanted, key, changed)?);
-            }
+        let Self { model, field, wanted } = self;
+        field.advance();
+        if C::WRITES {
+            field.gather(want, wanted);
         }
-        Ok(())
+        let (bank, escapes) = model.parts(key);
+        let positions = Positions {
+            coder,
+            bank,
+            escapes,
+            field,
+            wanted,
+        };
+        if key {
+            positions.code::<true>()
+        } else {
+            positions.code::<false>()
+        }
     }
 
     /// Writes the latents of the last frame.
     pub fn write_latents(&self, out: &mut Latents) {
         self.field.write(out);
     }
-
-    fn code_position<C: BitCoder>(
-        &mut self,
-        coder: &mut C,
-        position: usize,
-        wanted: impl Fn(usize) -> i16,
-        key: bool,
-        changed_so_far: usize,
-    ) -> Result<bool, OutOfRange> {
-        let Self { model, field } = self;
-        let channels = field.channels();
-        let first = position * channels;
-        let differs =
-            C::WRITES && (0..channels).any(|channel| wanted(channel) != field.reference[first + channel]);
-        let (contexts, sets) = contexts::position(field, position, changed_so_far);
-        if !model
-            .bank(Kind::Position, key)
-            .code(coder, differs, &contexts, sets)
-        {
-            return Ok(false);
-        }
-        let (mut changed, mut sum) = (0, 0);
-        for channel in 0..channels {
-            let at = first + channel;
-            let reference = i32::from(field.reference[at]);
-            let difference = if C::WRITES {
-                i32::from(wanted(channel)) - reference
-            } else {
-                0
-            };
-            let symbol = Symbol::new(field, position, channel, changed, sum);
-            // A position that differs has a channel that does: the last one has no choice if no other did.
-            let implied = changed == 0 && channel + 1 == channels;
-            if !implied {
-                let (contexts, sets) = if key {
-                    symbol.change_intra()
-                } else {
-                    symbol.change_inter()
-                };
-                if !model
-                    .bank(Kind::Change, key)
-                    .code(coder, difference != 0, &contexts, sets)
-                {
-                    continue;
-                }
-            }
-            let difference = code_difference(model, coder, &symbol, difference, key)?;
-            let value = reference + difference;
-            let value = i16::try_from(value)
-                .ok()
-                .filter(|value| value.abs() <= Latents::MAX);
-            field.change(at, value.ok_or(OutOfRange)?);
-            changed += 1;
-            sum += difference.unsigned_abs() as usize;
-        }
-        field.close_position(position, changed);
-        Ok(true)
-    }
 }
 
-/// Codes a difference that is not zero.
-fn code_difference<C: BitCoder>(
-    model: &mut Model,
-    coder: &mut C,
-    symbol: &Symbol,
-    difference: i32,
-    key: bool,
-) -> Result<i32, OutOfRange> {
-    let (contexts, sets) = symbol.sign();
-    let negative = model
-        .bank(Kind::Sign, key)
-        .code(coder, difference < 0, &contexts, sets);
-    let wanted = difference.abs();
-    let mut magnitude = 1;
-    while magnitude < UNARY_MAX {
-        let (contexts, sets) = symbol.more(magnitude, negative);
-        if !model
-            .bank(Kind::More, key)
-            .code(coder, wanted > magnitude, &contexts, sets)
-        {
-            break;
+/// One frame on its way through the coder.
+struct Positions<'a, C> {
+    coder: &'a mut C,
+    bank: &'a mut Bank,
+    escapes: Escapes<'a>,
+    field: &'a mut Field,
+    wanted: &'a [i16],
+}
+
+impl<C: BitCoder> Positions<'_, C> {
+    fn code<const KEY: bool>(mut self) -> Result<(), OutOfRange> {
+        let Shape { width, height, .. } = self.field.shape;
+        let (channels, mut changed) = (self.field.channels(), 0);
+        let mut wanted = self.wanted.chunks_exact(channels.max(1));
+        for y in 0..usize::from(height) {
+            for x in 0..usize::from(width) {
+                let position = self.field.position(x, y);
+                let wanted = wanted.next().unwrap_or_default();
+                changed += usize::from(self.position::<KEY>(position, wanted, changed)?);
+            }
         }
-        magnitude += 1;
+        Ok(())
     }
-    if magnitude == UNARY_MAX {
-        magnitude += code_escape(model, coder, wanted - UNARY_MAX)?;
+
+    /// Codes all channels of a position; returns whether any has changed. `wanted` is empty for a reader.
+    fn position<const KEY: bool>(
+        &mut self,
+        position: usize,
+        wanted: &[i16],
+        changed_so_far: usize,
+    ) -> Result<bool, OutOfRange> {
+        let channels = self.field.channels();
+        let first = position * channels;
+        let differs = C::WRITES && *wanted != self.field.reference[first..][..channels];
+        let (contexts, sets) = contexts::position(self.field, position, changed_so_far);
+        if !self.decide::<KEY>(Kind::Position, differs, (&contexts, sets)) {
+            return Ok(false);
+        }
+        let mut progress = Progress::default();
+        for channel in 0..channels {
+            let at = first + channel;
+            let reference = i32::from(self.field.reference[at]);
+            let difference = wanted
+                .get(channel)
+                .map_or(0, |&wanted| i32::from(wanted) - reference);
+            let symbol = Symbol::new::<KEY>(self.field, position, channel, &progress);
+            // A position that differs has a channel that does: the last one has no choice if no other did.
+            let implied = progress.changed == 0 && channel + 1 == channels;
+            let (contexts, sets) = if KEY {
+                symbol.change_intra()
+            } else {
+                symbol.change_inter()
+            };
+            if !implied && !self.decide::<KEY>(Kind::Change, difference != 0, (&contexts, sets)) {
+                progress.push(reference, 0);
+                continue;
+            }
+            let difference = self.difference::<KEY>(&symbol, difference)?;
+            let value = reference + difference;
+            let symbol = i16::try_from(value)
+                .ok()
+                .filter(|value| value.abs() <= Latents::MAX);
+            self.field.change(at, symbol.ok_or(OutOfRange)?);
+            progress.push(value, difference);
+        }
+        self.field.close_position(position, progress.changed);
+        Ok(true)
     }
-    Ok(if negative { -magnitude } else { magnitude })
+
+    #[inline(always)]
+    fn decide<const KEY: bool>(
+        &mut self,
+        kind: Kind,
+        bit: bool,
+        contexts: (&[usize; INPUTS], [usize; 2]),
+    ) -> bool {
+        self.bank.code::<C, KEY>(self.coder, kind, bit, contexts)
+    }
+
+    /// Codes a difference that is not zero.
+    fn difference<const KEY: bool>(&mut self, symbol: &Symbol, difference: i32) -> Result<i32, OutOfRange> {
+        let (contexts, sets) = symbol.sign();
+        let negative = self.decide::<KEY>(Kind::Sign, difference < 0, (&contexts, sets));
+        let wanted = difference.abs();
+        let mut magnitude = 1;
+        while magnitude < UNARY_MAX {
+            let (contexts, sets) = symbol.more(magnitude, negative);
+            if !self.decide::<KEY>(Kind::More, wanted > magnitude, (&contexts, sets)) {
+                break;
+            }
+            magnitude += 1;
+        }
+        if magnitude == UNARY_MAX {
+            magnitude += code_escape(&mut self.escapes, self.coder, wanted - UNARY_MAX)?;
+        }
+        Ok(if negative { -magnitude } else { magnitude })
+    }
 }
 
 /// Codes what lies beyond the unary part: the number of bits of `rest + 1` in ones, then the bits below the highest.
-fn code_escape<C: BitCoder>(model: &mut Model, coder: &mut C, rest: i32) -> Result<i32, OutOfRange> {
+fn code_escape<C: BitCoder>(escapes: &mut Escapes<'_>, coder: &mut C, rest: i32) -> Result<i32, OutOfRange> {
     let wanted = (rest.max(0) + 1) as u32;
     let mut bits = 0;
-    while model.escape(coder, wanted >> (bits + 1) != 0, bits as usize) {
+    while escapes.code(coder, wanted >> (bits + 1) != 0, bits as usize) {
         bits += 1;
         if bits > ESCAPE_BITS_MAX {
             return Err(OutOfRange);
@@ -188,7 +205,7 @@ fn code_escape<C: BitCoder>(model: &mut Model, coder: &mut C, rest: i32) -> Resu
     }
     let mut value = 1u32;
     for bit in (0..bits).rev() {
-        let one = model.escape(
+        let one = escapes.code(
             coder,
             wanted >> bit & 1 == 1,
             16 + bit as usize + 16 * usize::from(bit + 1 == bits),

@@ -1,10 +1,12 @@
-//! Adaptive models: banks of contexts whose opinions are mixed in the logistic domain.
+//! Adaptive models: contexts whose opinions are mixed in the logistic domain.
+
+use std::sync::Arc;
 
 use super::{counter::Counter, logistic::squash, range::BitCoder};
 
 /// Contexts that are mixed for one decision.
 pub const INPUTS: usize = 8;
-/// Weight sets of each of the two selectors of a bank.
+/// Weight sets of each of the two selectors of a kind.
 pub const SETS: usize = 64;
 
 /// Weight of each input at a cold start, in Q16, per selector: together somewhat more than an average.
@@ -15,7 +17,7 @@ const WEIGHT_SHIFT: u32 = 17;
 
 type Weights = [i32; INPUTS];
 
-/// The kinds of decisions, each with a bank of its own for frames with and without a reference.
+/// The kinds of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Whether any channel of a position differs from the reference.
@@ -28,69 +30,84 @@ pub enum Kind {
     More,
 }
 
-/// log2 of the contexts of each input, by [`Kind`].
-pub const CONTEXT_BITS: [u32; 4] = [10, 12, 10, 11];
-/// Banks of a model: the kinds without, then with a reference.
-pub const BANKS: usize = 8;
-/// Plain counters for the bits of magnitudes beyond the unary part.
-pub const ESCAPES: usize = 64;
-/// Most that a context's count grows to, by bank.
-const LIMITS: [u16; BANKS] = [60, 120, 120, 120, 60, 250, 120, 120];
+/// Number of [kinds](Kind).
+pub const KINDS: usize = 4;
 
-/// Contexts and weights for one kind of decision.
-#[derive(Debug)]
-pub struct Bank {
-    pub counters: Vec<Counter>,
-    pub weights: [Vec<Weights>; 2],
-    bits: u32,
-    limit: u16,
-}
-
-impl Clone for Bank {
-    fn clone(&self) -> Self {
-        Self {
-            counters: self.counters.clone(),
-            weights: self.weights.clone(),
-            ..*self
+impl Kind {
+    /// log2 of the contexts of each input.
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Position | Self::Sign => 10,
+            Self::Change => 12,
+            Self::More => 11,
         }
     }
 
-    fn clone_from(&mut self, source: &Self) {
-        self.counters.clone_from(&source.counters);
-        self.weights.clone_from(&source.weights);
-        (self.bits, self.limit) = (source.bits, source.limit);
+    /// First counter of the kind.
+    const fn start(self) -> usize {
+        match self {
+            Self::Position => 0,
+            Self::Change => INPUTS << 10,
+            Self::Sign => (INPUTS << 10) + (INPUTS << 12),
+            Self::More => (INPUTS << 11) + (INPUTS << 12),
+        }
+    }
+
+    /// Most that a context's count grows to.
+    const fn limit(self, key: bool) -> u8 {
+        match self {
+            Self::Position => 60,
+            Self::Change if !key => 250,
+            _ => 120,
+        }
+    }
+}
+
+/// Counters of all kinds; their number makes every `u16` an index.
+const COUNTERS: usize = 1 << 16;
+const _: () = assert!(Kind::More.start() + (INPUTS << Kind::More.bits()) == COUNTERS);
+/// Plain counters for the bits of magnitudes beyond the unary part.
+pub const ESCAPES: usize = 64;
+
+/// Counters and weights of all kinds, for frames with or for frames without a reference.
+#[derive(Clone, Debug)]
+pub struct Bank {
+    counters: Box<[Counter; COUNTERS]>,
+    weights: [[[Weights; SETS]; 2]; KINDS],
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        let counters = vec![Counter::default(); COUNTERS].into_boxed_slice();
+        Self {
+            // A slice of this very length always fits.
+            counters: counters
+                .try_into()
+                .unwrap_or_else(|_| Box::new([Counter::default(); COUNTERS])),
+            weights: [[[[COLD_WEIGHT; INPUTS]; SETS]; 2]; KINDS],
+        }
     }
 }
 
 impl Bank {
-    fn new(bits: u32, limit: u16) -> Self {
-        let weights = vec![[COLD_WEIGHT; INPUTS]; SETS];
-        Self {
-            counters: vec![Counter::default(); INPUTS << bits],
-            weights: [weights.clone(), weights],
-            bits,
-            limit,
-        }
-    }
-
     /// Codes one decision, predicted from one context per input, and learns it.
-    #[inline]
-    pub fn code<C: BitCoder>(
+    #[inline(always)]
+    pub fn code<C: BitCoder, const KEY: bool>(
         &mut self,
         coder: &mut C,
+        kind: Kind,
         bit: bool,
-        contexts: &[usize; INPUTS],
-        sets: [usize; 2],
+        (contexts, sets): (&[usize; INPUTS], [usize; 2]),
     ) -> bool {
-        let mask = (1 << self.bits) - 1;
-        let mut at = [0; INPUTS];
+        let mask = (1 << kind.bits()) - 1;
+        let mut at = [0u16; INPUTS];
         let mut inputs = [0; INPUTS];
         for i in 0..INPUTS {
             debug_assert!(contexts[i] <= mask, "context {i} is {}", contexts[i]);
-            at[i] = (i << self.bits) + (contexts[i] & mask);
-            inputs[i] = self.counters[at[i]].opinion();
+            at[i] = (kind.start() + (i << kind.bits()) + (contexts[i] & mask)) as u16;
+            inputs[i] = self.counters[usize::from(at[i])].opinion();
         }
-        let [first, second] = &mut self.weights;
+        let [first, second] = &mut self.weights[kind as usize];
         let first = &mut first[sets[0] % SETS];
         let second = &mut second[sets[1] % SETS];
         let mut sum = 0i64;
@@ -106,58 +123,51 @@ impl Bank {
             let change = (inputs[i] * error) >> WEIGHT_SHIFT;
             first[i] = (first[i] + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
             second[i] = (second[i] + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
-            self.counters[at[i]].learn(bit, self.limit);
+        }
+        for at in at {
+            self.counters[usize::from(at)].learn(bit, kind.limit(KEY));
         }
         bit
     }
 }
 
-/// All adaptive state of the entropy coder.
-#[derive(Debug)]
+/// All adaptive state of the entropy coder. A bank is shared by its copies until one of them learns.
+#[derive(Clone, Debug)]
 pub struct Model {
-    pub banks: [Bank; BANKS],
-    pub escapes: [Counter; ESCAPES],
+    key: Arc<Bank>,
+    inter: Arc<Bank>,
+    escapes: [Counter; ESCAPES],
 }
 
 impl Default for Model {
     fn default() -> Self {
-        let bank = |index: usize| Bank::new(CONTEXT_BITS[index % 4], LIMITS[index]);
+        let cold = Arc::new(Bank::default());
         Self {
-            banks: std::array::from_fn(bank),
+            key: cold.clone(),
+            inter: cold,
             escapes: [Counter::default(); ESCAPES],
         }
     }
 }
 
-impl Clone for Model {
-    fn clone(&self) -> Self {
-        Self {
-            banks: self.banks.clone(),
-            escapes: self.escapes,
-        }
-    }
+/// Plain counters of the bits of large magnitudes.
+pub struct Escapes<'a>(&'a mut [Counter; ESCAPES]);
 
-    fn clone_from(&mut self, source: &Self) {
-        for (bank, source) in self.banks.iter_mut().zip(&source.banks) {
-            bank.clone_from(source);
-        }
-        self.escapes = source.escapes;
+impl Escapes<'_> {
+    /// Codes one bit without mixing.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, bit: bool, context: usize) -> bool {
+        let counter = &mut self.0[context % ESCAPES];
+        let bit = coder.code(bit, u32::from(counter.p).max(1));
+        counter.learn(bit, 60);
+        bit
     }
 }
 
 impl Model {
-    /// The bank for a kind of decision.
-    #[inline]
-    pub fn bank(&mut self, kind: Kind, key: bool) -> &mut Bank {
-        &mut self.banks[kind as usize + if key { 0 } else { 4 }]
-    }
-
-    /// Codes one bit without mixing.
-    pub fn escape<C: BitCoder>(&mut self, coder: &mut C, bit: bool, context: usize) -> bool {
-        let counter = &mut self.escapes[context % ESCAPES];
-        let bit = coder.code(bit, u32::from(counter.p).max(1));
-        counter.learn(bit, 60);
-        bit
+    /// What a frame is coded with, and learned by it.
+    pub fn parts(&mut self, key: bool) -> (&mut Bank, Escapes<'_>) {
+        let bank = if key { &mut self.key } else { &mut self.inter };
+        (Arc::make_mut(bank), Escapes(&mut self.escapes))
     }
 }
 

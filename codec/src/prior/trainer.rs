@@ -69,7 +69,7 @@ impl Trainer {
 
     /// The prior. Contexts trust it as if they had seen at most `confidence` decisions: the lower, the quicker a stream's own
     /// statistics take over.
-    pub fn finish(self, confidence: u16) -> Prior {
+    pub fn finish(self, confidence: u8) -> Prior {
         let anchors: Vec<(u8, Model)> = self
             .anchors
             .into_iter()

@@ -20,7 +20,7 @@ pub struct Arguments {
     passes: u32,
     /// Decisions that a context is trusted for at most
     #[arg(long, default_value_t = 32)]
-    confidence: u16,
+    confidence: u8,
     #[arg(long, default_value_t = 0.125)]
     sticky: f32,
     #[arg(long, default_value_t = 0)]

@@ -1,10 +1,12 @@
 //! A model as bytes: what `prior.bin` is made of.
 
-use super::{BANKS, COLD_WEIGHT, Model, WEIGHT_MAX};
+use std::{ops::Range, sync::Arc};
+
+use super::{Bank, COLD_WEIGHT, INPUTS, Kind, Model, WEIGHT_MAX};
 use crate::{entropy::counter::Counter, frame::varint};
 
 /// Counts that a packed counter can have; the index takes four bits, 0 stands for an untouched counter.
-const COUNTS: [u16; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255];
+const COUNTS: [u8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255];
 /// Packed weights lose this many low bits.
 const WEIGHT_SHIFT: u32 = 6;
 
@@ -12,41 +14,54 @@ const WEIGHT_SHIFT: u32 = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackError(pub &'static str);
 
+const KINDS: [Kind; 4] = [Kind::Position, Kind::Change, Kind::Sign, Kind::More];
+
 impl Model {
     /// The same model with every count at most `confidence`, as precise as it can be packed.
-    pub fn damped(mut self, confidence: u16) -> Self {
-        for bank in &mut self.banks {
-            bank.counters
-                .iter_mut()
-                .for_each(|counter| *counter = damped(*counter, confidence));
-            for weight in bank.weights.iter_mut().flatten().flatten() {
+    pub fn damped(mut self, confidence: u8) -> Self {
+        for bank in [&mut self.key, &mut self.inter].map(Arc::make_mut) {
+            damp(bank.counters.as_mut_slice(), confidence);
+            for weight in bank.weights.iter_mut().flatten().flatten().flatten() {
                 *weight = COLD_WEIGHT + ((*weight - COLD_WEIGHT) >> WEIGHT_SHIFT << WEIGHT_SHIFT);
             }
         }
-        self.escapes
-            .iter_mut()
-            .for_each(|counter| *counter = damped(*counter, confidence));
+        damp(&mut self.escapes, confidence);
         self
     }
 
     /// Appends a [damped](Model::damped) model.
     pub fn pack(&self, out: &mut Vec<u8>) {
-        for bank in &self.banks {
-            pack_counters(&bank.counters, out);
-            for weight in bank.weights.iter().flatten().flatten() {
-                varint::put_signed(out, i64::from((weight - COLD_WEIGHT) >> WEIGHT_SHIFT));
+        for bank in [&self.key, &self.inter] {
+            for (kind, weights) in KINDS.into_iter().zip(&bank.weights) {
+                pack_counters(&bank.counters[range(kind)], out);
+                for weight in weights.iter().flatten().flatten() {
+                    varint::put_signed(out, i64::from((weight - COLD_WEIGHT) >> WEIGHT_SHIFT));
+                }
             }
         }
         pack_counters(&self.escapes, out);
     }
 }
 
+/// The counters of a kind.
+fn range(kind: Kind) -> Range<usize> {
+    kind.start()..kind.start() + (INPUTS << kind.bits())
+}
+
 /// Takes a model off the front of `bytes`.
 pub fn unpack(bytes: &mut &[u8]) -> Result<Model, PackError> {
     let mut model = Model::default();
-    for bank in &mut model.banks[..BANKS] {
-        unpack_counters(bytes, &mut bank.counters)?;
-        for weight in bank.weights.iter_mut().flatten().flatten() {
+    for bank in [&mut model.key, &mut model.inter] {
+        unpack_bank(bytes, Arc::make_mut(bank))?;
+    }
+    unpack_counters(bytes, &mut model.escapes)?;
+    Ok(model)
+}
+
+fn unpack_bank(bytes: &mut &[u8], bank: &mut Bank) -> Result<(), PackError> {
+    for (kind, weights) in KINDS.into_iter().zip(&mut bank.weights) {
+        unpack_counters(bytes, &mut bank.counters[range(kind)])?;
+        for weight in weights.iter_mut().flatten().flatten() {
             let packed = varint::take_signed(bytes).map_err(|_| PackError("truncated weights"))?;
             let value = packed
                 .checked_mul(1 << WEIGHT_SHIFT)
@@ -57,11 +72,16 @@ pub fn unpack(bytes: &mut &[u8]) -> Result<Model, PackError> {
                 .ok_or(PackError("weight out of range"))?;
         }
     }
-    unpack_counters(bytes, &mut model.escapes)?;
-    Ok(model)
+    Ok(())
 }
 
-fn damped(counter: Counter, confidence: u16) -> Counter {
+fn damp(counters: &mut [Counter], confidence: u8) {
+    counters
+        .iter_mut()
+        .for_each(|counter| *counter = damped(*counter, confidence));
+}
+
+fn damped(counter: Counter, confidence: u8) -> Counter {
     let n = counter.n.min(confidence);
     let n = COUNTS.into_iter().rev().find(|&count| count <= n).unwrap_or(0);
     if n == 0 {
