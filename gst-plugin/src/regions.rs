@@ -49,14 +49,13 @@ impl Region {
 
 /// Attaches one region.
 pub fn attach(buffer: &mut gst::BufferRef, region: &Region) {
-    let mut meta = gst_video::VideoRegionOfInterestMeta::add(
-        buffer,
-        &region.label,
-        (region.x, region.y, region.w, region.h),
-    );
+    // GLib's strings end at a zero.
+    let label = region.label.replace('\0', " ");
+    let mut meta =
+        gst_video::VideoRegionOfInterestMeta::add(buffer, &label, (region.x, region.y, region.w, region.h));
     meta.add_param(
         gst::Structure::builder(PARAM_NAME)
-            .field("label", &region.label)
+            .field("label", &label)
             .field("class-id", region.class_id)
             .field("confidence", region.confidence)
             .build(),

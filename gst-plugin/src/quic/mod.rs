@@ -26,3 +26,8 @@ pub fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
 pub fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// Text of a peer, fit for GLib, whose strings end at a zero.
+pub fn text(said: &str) -> String {
+    said.replace('\0', " ")
+}

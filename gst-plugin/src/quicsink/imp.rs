@@ -324,25 +324,20 @@ impl QuicSink {
     }
 
     fn on_trouble(&self, status: Status, reason: &str, retry_in: std::time::Duration) {
+        let reason = quic::text(reason);
         let retry = milliseconds(retry_in);
         let before = self.state.lock().status;
         let tell = self.tell(before, status);
         self.set_status(status);
-        let name = if status == Status::Refused {
-            "cis-link-refused"
-        } else {
-            "cis-link-disconnected"
+        let (name, code) = match status {
+            Status::Refused => ("cis-link-refused", gst::ResourceError::NotAuthorized),
+            _ => ("cis-link-disconnected", gst::ResourceError::OpenWrite),
         };
         let structure = gst::Structure::builder(name)
-            .field("reason", reason)
+            .field("reason", &reason)
             .field("retry-in-ms", retry);
         quic::post(&*self.obj(), structure.build());
         if tell {
-            let code = if status == Status::Refused {
-                gst::ResourceError::NotAuthorized
-            } else {
-                gst::ResourceError::OpenWrite
-            };
             gst::element_imp_warning!(self, code, ["{reason}; trying again in {retry} ms"]);
         }
     }

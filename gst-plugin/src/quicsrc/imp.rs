@@ -214,6 +214,7 @@ impl PushSrcImpl for QuicSrc {
                     }
                 }
                 Event::Refused { remote, reason, .. } => {
+                    let reason = quic::text(&reason);
                     gst::warning!(CAT, imp = self, "{remote} refused: {reason}");
                     let structure = gst::Structure::builder("cis-link-refused")
                         .field("remote", remote.to_string())
@@ -254,7 +255,7 @@ impl QuicSrc {
         let structure = gst::Structure::builder("cis-link-connected")
             .field("stream", camera.as_str())
             .field("remote", remote)
-            .field("bundle", bundle)
+            .field("bundle", quic::text(bundle))
             .build();
         {
             let mut state = self.state.lock();
@@ -278,7 +279,7 @@ impl QuicSrc {
         let structure = gst::Structure::builder("cis-link-disconnected")
             .field_if_some("stream", camera.map(|camera| camera.to_string()))
             .field("finished", finished)
-            .field("reason", reason);
+            .field("reason", quic::text(reason));
         quic::post(&*self.obj(), structure.build());
     }
 

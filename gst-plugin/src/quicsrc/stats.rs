@@ -1,6 +1,6 @@
 //! The property `stats` of `cisquicsrc`.
 
-use crate::quic::milliseconds;
+use crate::quic::{milliseconds, text};
 use cis_link::listener::Stats;
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ pub fn structure(counts: Counts, local: Option<SocketAddr>, link: &Stats) -> gst
         .field_if_some("local-address", local.map(|local| local.to_string()))
         .field_if_some("stream", camera.map(|camera| camera.stream.to_string()))
         .field_if_some("remote", camera.map(|camera| camera.remote.to_string()))
-        .field_if_some("bundle", camera.map(|camera| camera.bundle.clone()))
+        .field_if_some("bundle", camera.map(|camera| text(&camera.bundle)))
         .field_if_some("unit-bytes", camera.map(|camera| camera.unit_bytes))
         .field_if_some("groups", camera.map(|camera| camera.groups))
         .field_if_some("groups-reset", camera.map(|camera| camera.groups_reset))

@@ -58,9 +58,13 @@ fn buffer(unit: &[u8], found: &[Region]) -> gst::Buffer {
     buffer
 }
 
-fn harness(launch: &str) -> gst_check::Harness {
+fn harness(stream: &str) -> gst_check::Harness {
     super::init();
-    let mut harness = gst_check::Harness::new_parse(launch);
+    let element = gst::ElementFactory::make("cisjson")
+        .property("stream", stream)
+        .build()
+        .unwrap();
+    let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
     harness.set_src_caps_str(
         "video/x-cis, version=1, alignment=frame, bundle=cis-test, width=640, height=360, framerate=10/1",
     );
@@ -88,7 +92,7 @@ fn valid(line: &str) -> Value {
 #[test]
 fn a_line_says_everything_in_the_published_order() {
     let units = units(2, 0);
-    let mut harness = harness("cisjson stream=gate-1");
+    let mut harness = harness("gate-1");
     let found = [
         region("person", 0, 0.876_543_21, [10, 20, 30, 40]),
         region("say \"hi\"\n", 79, f64::NAN, [0, 0, u32::MAX, 1]),
@@ -171,7 +175,7 @@ fn the_schema_refuses_what_is_no_line() {
 #[test]
 fn what_cannot_be_read_is_counted_and_the_next_key_goes_on() {
     let units = units(8, 4);
-    let mut harness = harness("cisjson");
+    let mut harness = harness("");
     let element = harness.element().unwrap();
     let mut push = |unit: &[u8]| harness.push(buffer(unit, &[])).unwrap();
     push(&units[0].data);
@@ -199,7 +203,7 @@ fn what_cannot_be_read_is_counted_and_the_next_key_goes_on() {
 #[test]
 fn a_stream_without_name_takes_the_announced_title() {
     let units = units(2, 1);
-    let mut harness = harness("cisjson");
+    let mut harness = harness("");
     harness.push(buffer(&units[0].data, &[])).unwrap();
     let mut tags = gst::TagList::new();
     tags.get_mut()

@@ -92,11 +92,15 @@ fn default(spec: &glib::ParamSpec) -> String {
         Ok(Some(text)) if text.is_empty() => "empty".into(),
         Ok(Some(text)) => format!("`{text}`"),
         Err(_) if value.type_().is_a(gst::Structure::static_type()) => String::new(),
-        Err(_) => value
+        Err(_) => match value
             .transform::<String>()
             .ok()
-            .and_then(|text| text.get().ok())
-            .unwrap_or_default(),
+            .and_then(|text| text.get::<String>().ok())
+        {
+            Some(number) if number.contains('.') => number.trim_end_matches('0').trim_end_matches('.').into(),
+            Some(text) => text.to_lowercase(),
+            None => String::new(),
+        },
     }
 }
 
