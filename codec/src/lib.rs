@@ -4,7 +4,7 @@
 //! self-delimiting units; a [`decode::Decoder`] turns units back into exactly the integers that the encoder kept.
 //! Floats appear in the quantiser of the encoder and in [`quant::dequantize`] only: everything that the two ends must
 //! agree on is integer arithmetic.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bundle_id;
 pub mod decode;

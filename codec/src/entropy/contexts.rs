@@ -6,14 +6,14 @@ use super::{field::Field, model::INPUTS};
 pub type Contexts = ([usize; INPUTS], [usize; 2]);
 
 /// `value` within ±`reach`, as an index from 0.
-#[inline]
+#[inline(always)]
 fn within(value: i32, reach: i32) -> usize {
     (value.clamp(-reach, reach) + reach) as usize
 }
 
-#[inline]
-fn up_to(value: impl TryInto<usize>, max: usize) -> usize {
-    value.try_into().map_or(max, |value: usize| value.min(max))
+#[inline(always)]
+fn up_to(value: i32, max: u32) -> usize {
+    value.unsigned_abs().min(max) as usize
 }
 
 /// 0, 1, 2, 3-4, 5-8, 9-16, 17-32, more.
@@ -34,17 +34,18 @@ const fn classes<const N: usize>(starts: [usize; 7]) -> [u8; N] {
     table
 }
 
-#[inline]
+#[inline(always)]
 fn octave(value: usize) -> usize {
     OCTAVE[value.min(OCTAVE.len() - 1)].into()
 }
 
-#[inline]
+#[inline(always)]
 fn period(age: u8) -> usize {
     PERIOD[usize::from(age)].into()
 }
 
 /// Whether a position differs from the reference.
+#[inline(always)]
 pub fn position(field: &Field, at: usize, changed_so_far: usize) -> Contexts {
     let stride = field.stride;
     let [now, before] = &field.changes;
@@ -74,7 +75,7 @@ pub fn position(field: &Field, at: usize, changed_so_far: usize) -> Contexts {
             beside << 6 | octave(right + corner) << 3 | filled,
             unrest << 6 | beside << 3 | octave(before[at + 1] as usize + before[at + stride] as usize),
         ],
-        [causal * 4 + up_to(busy, 3), age * 8 + beside],
+        [causal * 4 + busy.min(3), age * 8 + beside],
     )
 }
 
@@ -118,7 +119,7 @@ pub struct Progress {
 
 impl Progress {
     /// Goes on to the next channel.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: i32, difference: i32) {
         self.changed += usize::from(difference != 0);
         self.sum += difference.unsigned_abs() as usize;
@@ -129,7 +130,7 @@ impl Progress {
 
 impl Symbol {
     /// Looks around symbol `channel` of `position`. The fields of a key frame hold nothing but the frame itself.
-    #[inline]
+    #[inline(always)]
     pub fn new<const KEY: bool>(field: &Field, position: usize, channel: usize, progress: &Progress) -> Self {
         let (channels, stride) = (field.channels(), field.stride);
         let at = position * channels + channel;
@@ -166,7 +167,7 @@ impl Symbol {
     }
 
     /// Whether the symbol differs from its reference, in a frame that has one.
-    #[inline]
+    #[inline(always)]
     pub fn change_inter(&self) -> Contexts {
         let r = self.reference;
         let flag = |d: i32| usize::from(d != 0);
@@ -183,30 +184,30 @@ impl Symbol {
             | usize::from(self.next_below == r);
         (
             [
-                c | up_to(r.abs(), 3) << 4 | causal,
+                c | up_to(r, 3) << 4 | causal,
                 c | self.age << 3 | changed,
                 ((within(self.left - r, 2) * 5 + within(self.top - r, 2)) * 5 + within(r, 2)) << 5
                     | flag(self.d_left) << 4
                     | flag(self.d_top) << 3
                     | changed,
                 ((d[0] * 3 + d[1]) * 3 + d[2]) << 7 | changed << 4 | left << 2 | top,
-                c | up_to(moved, 7) << 3 | up_to(self.sum / 2, 7),
+                c | up_to(moved, 7) << 3 | (self.sum / 2).min(7),
                 (self.channel / 4) << 8 | changed << 5 | left << 3 | self.position_age,
                 c | usize::from(self.age == 0) << 5 | within(self.older - r, 1) << 3 | within(r, 2),
                 same << 8 | within(r, 2) << 5 | up_to((self.left.abs() + self.top.abs()) / 2, 7) << 2 | left,
             ],
             [
                 self.channel,
-                changed * 8 + up_to(causal.count_ones(), 3) * 2 + usize::from(r != 0),
+                changed * 8 + causal.count_ones().min(3) as usize * 2 + usize::from(r != 0),
             ],
         )
     }
 
     /// Whether the symbol is not zero, in a frame without a reference.
-    #[inline]
+    #[inline(always)]
     pub fn change_intra(&self) -> Contexts {
         let c = self.channel << 6;
-        let near = |v: i32| up_to(v.abs(), 3);
+        let near = |v: i32| up_to(v, 3);
         let around = 2 * (self.left.abs() + self.top.abs()) + self.corner.abs() + self.right.abs();
         let changed = octave(self.changed);
         let [left, top] = self.beside.map(octave);
@@ -230,7 +231,7 @@ impl Symbol {
     }
 
     /// Whether the symbol is less than its reference.
-    #[inline]
+    #[inline(always)]
     pub fn sign(&self) -> Contexts {
         let r = self.reference;
         let gradient = self.left + self.top - self.corner - r;
@@ -259,7 +260,7 @@ impl Symbol {
     }
 
     /// Whether the symbol lies more than `magnitude` beyond its reference, below it if `negative`.
-    #[inline]
+    #[inline(always)]
     pub fn more(&self, magnitude: i32, negative: bool) -> Contexts {
         let sign = if negative { -1 } else { 1 };
         let r = self.reference;
@@ -267,15 +268,15 @@ impl Symbol {
         let m = up_to(magnitude - 1, 15);
         let towards = sign * ((self.left + self.top) / 2 - value);
         let c = self.channel;
-        let near = |v: i32| up_to(v.abs(), 7);
+        let near = |v: i32| up_to(v, 7);
         (
             [
                 c << 4 | m,
                 m << 6 | near(self.left - r) << 3 | near(self.top - r),
-                m << 6 | within(sign * value, 7) << 2 | up_to(r.abs(), 3),
+                m << 6 | within(sign * value, 7) << 2 | up_to(r, 3),
                 m << 4 | within(towards, 7),
                 c << 5 | within(towards, 3) << 2 | m.min(3),
-                m << 4 | up_to(self.d_before[0].abs(), 3) << 2 | up_to(self.d_before[1].abs(), 3),
+                m << 4 | up_to(self.d_before[0], 3) << 2 | up_to(self.d_before[1], 3),
                 c << 5 | m.min(7) << 2 | within(sign * (self.older - value), 1),
                 m << 6 | near(self.d_left) << 3 | near(self.d_top),
             ],

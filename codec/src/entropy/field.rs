@@ -116,6 +116,7 @@ impl Field {
     }
 
     /// Notes how many channels of a position have changed.
+    #[inline]
     pub fn close_position(&mut self, position: usize, changes: usize) {
         if changes == 0 {
             return;

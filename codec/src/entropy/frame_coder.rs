@@ -81,11 +81,7 @@ impl FrameCoder {
             field,
             wanted,
         };
-        if key {
-            positions.code::<true>()
-        } else {
-            positions.code::<false>()
-        }
+        positions.code(key)
     }
 
     /// Writes the latents of the last frame.
@@ -104,7 +100,35 @@ struct Positions<'a, C> {
 }
 
 impl<C: BitCoder> Positions<'_, C> {
-    fn code<const KEY: bool>(mut self) -> Result<(), OutOfRange> {
+    /// The same integer arithmetic with the widest instructions that this processor has.
+    fn code(self, key: bool) -> Result<(), OutOfRange> {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[allow(unsafe_code, reason = "a call to a function for AVX2")]
+            // SAFETY: the processor has AVX2.
+            return unsafe {
+                if key {
+                    self.code_avx2::<true>()
+                } else {
+                    self.code_avx2::<false>()
+                }
+            };
+        }
+        if key {
+            self.code_all::<true>()
+        } else {
+            self.code_all::<false>()
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn code_avx2<const KEY: bool>(self) -> Result<(), OutOfRange> {
+        self.code_all::<KEY>()
+    }
+
+    #[inline(always)]
+    fn code_all<const KEY: bool>(mut self) -> Result<(), OutOfRange> {
         let Shape { width, height, .. } = self.field.shape;
         let (channels, mut changed) = (self.field.channels(), 0);
         let mut wanted = self.wanted.chunks_exact(channels.max(1));
@@ -119,6 +143,7 @@ impl<C: BitCoder> Positions<'_, C> {
     }
 
     /// Codes all channels of a position; returns whether any has changed. `wanted` is empty for a reader.
+    #[inline(always)]
     fn position<const KEY: bool>(
         &mut self,
         position: usize,
@@ -174,6 +199,7 @@ impl<C: BitCoder> Positions<'_, C> {
     }
 
     /// Codes a difference that is not zero.
+    #[inline(always)]
     fn difference<const KEY: bool>(&mut self, symbol: &Symbol, difference: i32) -> Result<i32, OutOfRange> {
         let (contexts, sets) = symbol.sign();
         let negative = self.decide::<KEY>(Kind::Sign, difference < 0, (&contexts, sets));

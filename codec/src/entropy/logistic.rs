@@ -39,14 +39,14 @@ const STRETCH: [i16; 4096] = {
 };
 
 /// Probability in 1/65536, within 1..=65535, of a stretched value.
-#[inline]
+#[inline(always)]
 pub fn squash(x: i32) -> u32 {
     let p = u32::from(SQUASH[x.unsigned_abs().min(STRETCH_MAX as u32) as usize]);
     if x < 0 { 65_536 - p } else { p }
 }
 
 /// Stretched value of a probability in 1/65536.
-#[inline]
+#[inline(always)]
 pub fn stretch(p: u16) -> i32 {
     i32::from(STRETCH[usize::from(p >> 4)])
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{counter::Counter, logistic::squash, range::BitCoder};
+use super::{
+    counter::{Counter, Row},
+    logistic::squash,
+    range::BitCoder,
+};
 
 /// Contexts that are mixed for one decision.
 pub const INPUTS: usize = 8;
@@ -74,6 +78,9 @@ pub const ESCAPES: usize = 64;
 pub struct Bank {
     counters: Box<[Counter; COUNTERS]>,
     weights: [[[Weights; SETS]; 2]; KINDS],
+    /// Opinions and counters of the last decision: side by side in memory they are worked out together.
+    inputs: [i32; INPUTS],
+    learned: [Counter; INPUTS],
 }
 
 impl Default for Bank {
@@ -85,6 +92,8 @@ impl Default for Bank {
                 .try_into()
                 .unwrap_or_else(|_| Box::new([Counter::default(); COUNTERS])),
             weights: [[[[COLD_WEIGHT; INPUTS]; SETS]; 2]; KINDS],
+            inputs: [0; INPUTS],
+            learned: [Counter::default(); INPUTS],
         }
     }
 }
@@ -100,13 +109,13 @@ impl Bank {
         (contexts, sets): (&[usize; INPUTS], [usize; 2]),
     ) -> bool {
         let mask = (1 << kind.bits()) - 1;
-        let mut at = [0u16; INPUTS];
-        let mut inputs = [0; INPUTS];
-        for i in 0..INPUTS {
+        let at: [u16; INPUTS] = std::array::from_fn(|i| {
             debug_assert!(contexts[i] <= mask, "context {i} is {}", contexts[i]);
-            at[i] = (kind.start() + (i << kind.bits()) + (contexts[i] & mask)) as u16;
-            inputs[i] = self.counters[usize::from(at[i])].opinion();
-        }
+            (kind.start() + (i << kind.bits()) + (contexts[i] & mask)) as u16
+        });
+        let row = Row::new(at.map(|at| self.counters[usize::from(at)]));
+        row.opine(&mut self.inputs);
+        let inputs = self.inputs;
         let [first, second] = &mut self.weights[kind as usize];
         let first = &mut first[sets[0] % SETS];
         let second = &mut second[sets[1] % SETS];
@@ -118,14 +127,16 @@ impl Bank {
         let bit = coder.code(bit, one);
 
         let error = (i32::from(bit) << 16) - one as i32;
-        for i in 0..INPUTS {
-            // |input| < 2^12 and |error| <= 2^16: the product fits.
-            let change = (inputs[i] * error) >> WEIGHT_SHIFT;
-            first[i] = (first[i] + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
-            second[i] = (second[i] + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+        // |input| < 2^12 and |error| <= 2^16: the product fits.
+        let change = inputs.map(|input| (input * error) >> WEIGHT_SHIFT);
+        for weights in [first, second] {
+            for (weight, change) in weights.iter_mut().zip(change) {
+                *weight = (*weight + change).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+            }
         }
-        for at in at {
-            self.counters[usize::from(at)].learn(bit, kind.limit(KEY));
+        row.learn(bit, kind.limit(KEY), &mut self.learned);
+        for (at, counter) in at.into_iter().zip(self.learned) {
+            self.counters[usize::from(at)] = counter;
         }
         bit
     }
@@ -157,7 +168,7 @@ impl Escapes<'_> {
     /// Codes one bit without mixing.
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, bit: bool, context: usize) -> bool {
         let counter = &mut self.0[context % ESCAPES];
-        let bit = coder.code(bit, u32::from(counter.p).max(1));
+        let bit = coder.code(bit, u32::from(counter.p()).max(1));
         counter.learn(bit, 60);
         bit
     }

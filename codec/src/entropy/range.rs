@@ -60,7 +60,7 @@ impl Writer {
 impl BitCoder for Writer {
     const WRITES: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn code(&mut self, bit: bool, one: u32) -> bool {
         let middle = split(self.low, self.high, one);
         if bit {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> u32 {
         match self.bytes.split_first() {
             Some((&first, rest)) => {
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
 impl BitCoder for Reader<'_> {
     const WRITES: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn code(&mut self, _bit: bool, one: u32) -> bool {
         let middle = split(self.low, self.high, one);
         let bit = self.value <= middle;

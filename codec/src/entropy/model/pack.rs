@@ -82,15 +82,12 @@ fn damp(counters: &mut [Counter], confidence: u8) {
 }
 
 fn damped(counter: Counter, confidence: u8) -> Counter {
-    let n = counter.n.min(confidence);
+    let n = counter.n().min(confidence);
     let n = COUNTS.into_iter().rev().find(|&count| count <= n).unwrap_or(0);
     if n == 0 {
         Counter::default()
     } else {
-        Counter {
-            p: counter.p & !0xF | 8,
-            n,
-        }
+        Counter::new(counter.p() & !0xF | 8, n)
     }
 }
 
@@ -98,16 +95,19 @@ fn damped(counter: Counter, confidence: u8) -> Counter {
 fn pack_counters(counters: &[Counter], out: &mut Vec<u8>) {
     let mut rest = counters;
     while !rest.is_empty() {
-        let untouched = rest.iter().take_while(|counter| counter.n == 0).count();
+        let untouched = rest.iter().take_while(|counter| counter.n() == 0).count();
         let touched = rest[untouched..]
             .iter()
-            .take_while(|counter| counter.n != 0)
+            .take_while(|counter| counter.n() != 0)
             .count();
         varint::put(out, untouched as u64);
         varint::put(out, touched as u64);
         for counter in &rest[untouched..][..touched] {
-            let count = COUNTS.iter().rposition(|&count| count <= counter.n).unwrap_or(0) as u16;
-            out.extend_from_slice(&(counter.p & !0xF | count).to_le_bytes());
+            let count = COUNTS
+                .iter()
+                .rposition(|&count| count <= counter.n())
+                .unwrap_or(0) as u16;
+            out.extend_from_slice(&(counter.p() & !0xF | count).to_le_bytes());
         }
         rest = &rest[untouched + touched..];
     }
@@ -136,11 +136,8 @@ fn unpack_counters(bytes: &mut &[u8], counters: &mut [Counter]) -> Result<(), Pa
         *bytes = tail;
         for (counter, packed) in run.iter_mut().zip(packed.chunks_exact(2)) {
             let value = u16::from_le_bytes([packed[0], packed[1]]);
-            *counter = Counter {
-                p: value & !0xF | 8,
-                n: COUNTS[usize::from(value & 0xF)],
-            };
-            if counter.n == 0 {
+            *counter = Counter::new(value & !0xF | 8, COUNTS[usize::from(value & 0xF)]);
+            if counter.n() == 0 {
                 return Err(PackError("touched counter without a count"));
             }
         }
