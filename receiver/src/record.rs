@@ -161,10 +161,9 @@ impl Writer {
 
     fn write(&mut self, stream: &StreamName, data: &[u8], key: bool) -> io::Result<()> {
         let state = self.files.entry(stream.clone()).or_default();
-        if key && state.as_ref().is_some_and(|open| open.bytes >= self.max_bytes) {
-            if let Some(open) = state.take() {
-                self.close(stream, open);
-            }
+        let full = key && state.as_ref().is_some_and(|open| open.bytes >= self.max_bytes);
+        if full && let Some(open) = state.take() {
+            self.close(stream, open);
         }
         let state = self.files.entry(stream.clone()).or_default();
         let open = match state {

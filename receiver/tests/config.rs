@@ -1,4 +1,5 @@
 //! The configuration as a user meets it: by the binary, with file, environment and flags.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use cis_receiver::config::options::{Kind, OPTIONS, Opt};
 use std::process::{Command, Output};

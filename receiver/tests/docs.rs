@@ -1,5 +1,6 @@
 //! The option reference in docs/receiver.md and receiver.example.toml are what the table of options says. After a change
 //! of the table: `CIS_WRITE_DOCS=1 cargo test -p cis-receiver --test docs`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use cis_receiver::config::{Config, options::OPTIONS, reference};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The program itself: signals, exit codes, what is on the disk afterwards, and recordings in `cisparse`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

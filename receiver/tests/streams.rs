@@ -1,4 +1,5 @@
 //! Cameras over the real link to a receiver in this process: JSON lines, rotation, refusals, queues.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
