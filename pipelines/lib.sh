@@ -38,7 +38,7 @@ need() { local f v; for f; do v=${f//-/_}; [ -n "${!v}" ] || usage_error "flag '
 
 # The environment of the build, unless the shell has one already.
 environment() {
-    gst-inspect-1.0 --exists cisencode 2>/dev/null && [ -n "${CIS_ONNXRUNTIME:-}" ] && return
+    gst-inspect-1.0 cisencode >/dev/null 2>&1 && [ -n "${CIS_ONNXRUNTIME:-}" ] && return
     # shellcheck disable=SC1091
     [ -e "$ROOT/env.sh" ] && . "$ROOT/env.sh" || { echo "no env.sh: run ./demo or scripts/build first" >&2; exit 1; }
 }
