@@ -6,7 +6,7 @@ use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 pub fn of_class(class_id: u32) -> Rgb888 {
     // Fraction of the turn in 1/65536; the wrap is the remainder that is wanted.
     let hue = class_id.wrapping_mul(40_503) & 0xffff;
-    let (sextant, part) = (hue * 6 >> 16, (hue * 6 & 0xffff) >> 8);
+    let (sextant, part) = ((hue * 6) >> 16, ((hue * 6) & 0xffff) >> 8);
     // Every other class is darker: two hues that come close are still told apart.
     let (low, high) = if class_id & 1 == 0 { (40, 255) } else { (0, 190) };
     let up = (low + (high - low) * part / 255) as u8;

@@ -1,4 +1,5 @@
 //! What comes out for people and programs: JSON lines, boxes on pictures, and the pages that describe the elements.
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod json;
 mod overlay;
