@@ -1,12 +1,12 @@
 //! The operator's network: latents -> a picture of the source's size. What it draws is generated, not recorded.
 
 use fast_image_resize::pixels::{InnerPixel, U8x3, U8x4};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelTrait, Resizer};
 use ort::value::TensorElementType as Element;
 
 use crate::bundle::Bundle;
 use crate::geometry::Geometry;
-use crate::picture::{Rows, RowsMut};
+use crate::picture::{Rows, RowsMut, resize};
 use crate::runtime::{Dim, Network, Runtime, Selection, SessionOptions, TensorSpec};
 use crate::{Error, Result};
 
@@ -144,7 +144,7 @@ impl Restorer {
             let (_, rgb) = outputs.tensor::<u8>(picture, &shape)?;
             let stride = geometry.x.0 as usize * 3;
             if to.format == OutputFormat::Rgb {
-                return resize::<U8x3>(resizer, rgb, stride, geometry, to);
+                return enlarge::<U8x3>(resizer, rgb, stride, geometry, to);
             }
             // 4-byte pixels are the resizer's fastest: expand the small picture, not the large one.
             expand(
@@ -154,12 +154,12 @@ impl Restorer {
                 to.format == OutputFormat::Bgrx,
                 expanded,
             );
-            resize::<U8x4>(resizer, expanded, geometry.content.0 as usize * 4, geometry, to)
+            enlarge::<U8x4>(resizer, expanded, geometry.content.0 as usize * 4, geometry, to)
         })
     }
 }
 
-fn resize<P>(
+fn enlarge<P>(
     resizer: &mut Resizer,
     from: &[u8],
     stride: usize,
@@ -169,14 +169,16 @@ fn resize<P>(
 where
     P: InnerPixel + PixelTrait + bytemuck::Pod,
 {
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-        .use_alpha(false);
+    let (w, h) = geometry.content;
     let from = Rows::<P>::new(from, stride, geometry.content)?;
     let mut to = RowsMut::<P>::new(to.data, to.stride, geometry.source)?;
-    resizer
-        .resize_typed(&from, &mut to, &options)
-        .map_err(|e| Error::Picture(format!("resizing: {e}")))
+    resize(
+        resizer,
+        FilterType::CatmullRom,
+        &from,
+        (w.into(), h.into()),
+        &mut to,
+    )
 }
 
 /// The first `size` pixels of RGB rows as pixels of 4 bytes, without gaps.

@@ -5,7 +5,7 @@ mod pixels;
 mod prepare;
 
 pub use pixels::Picture;
-pub(crate) use pixels::{Rows, RowsMut};
+pub(crate) use pixels::{Rows, RowsMut, resize};
 pub use prepare::Preparer;
 
 use crate::{Error, Result};

@@ -1,10 +1,10 @@
-//! Rows of pixels at any stride, as the resizer wants to see them.
+//! Rows of pixels at any stride, as the resizer wants to see them, and the one way through it.
 
 use std::marker::PhantomData;
 
 use bytemuck::Pod;
 use fast_image_resize::pixels::InnerPixel;
-use fast_image_resize::{ImageView, ImageViewMut};
+use fast_image_resize::{FilterType, ImageView, ImageViewMut, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::{Error, Result};
 
@@ -78,6 +78,28 @@ impl<'a, P: Pod> RowsMut<'a, P> {
             pixel: PhantomData,
         })
     }
+}
+
+/// Resizes the top left `used` pixels of `from` to all of `to`.
+///
+/// All resizing goes through here: each kind of pixels and views is a long compilation of its own.
+pub(crate) fn resize<P>(
+    resizer: &mut Resizer,
+    filter: FilterType,
+    from: &Rows<'_, P>,
+    used: (f64, f64),
+    to: &mut RowsMut<'_, P>,
+) -> Result<()>
+where
+    P: InnerPixel + PixelTrait + Pod,
+{
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(filter))
+        .crop(0.0, 0.0, used.0, used.1)
+        .use_alpha(false);
+    resizer
+        .resize_typed(from, to, &options)
+        .map_err(|e| Error::Picture(format!("resizing: {e}")))
 }
 
 fn rows<P: Pod>(

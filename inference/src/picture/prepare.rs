@@ -1,12 +1,15 @@
 //! A source frame to x: resized (planes first, where that is cheaper), converted to RGB at the small size, padded.
 
 use fast_image_resize::pixels::{InnerPixel, U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelTrait, Resizer};
 
-use super::colour::{self, Target};
-use super::{PixelFormat, Plane, Rows, RowsMut, View};
+use super::colour::{self, Scratch, Target};
+use super::{PixelFormat, Plane, Rows, RowsMut, View, resize};
 use crate::geometry::Geometry;
 use crate::{Error, Result};
+
+/// Bilinear over the whole area of a target pixel, as Pillow's BILINEAR: no aliasing when reducing.
+const FILTER: FilterType = FilterType::Bilinear;
 
 /// Makes x from frames. Keeps its buffers: a stream of one size and format allocates nothing after its first frame.
 #[derive(Default)]
@@ -17,6 +20,9 @@ pub struct Preparer {
     small: [Vec<u8>; 3],
     /// Planes of the source's size, for packed YUV.
     split: [Vec<u8>; 3],
+    /// Planes of the source's width and the target's height.
+    between: Vec<u8>,
+    scratch: Scratch,
     x: Vec<u8>,
     /// The geometry that the padding in `x` was made for.
     padded: Option<Geometry>,
@@ -64,14 +70,20 @@ impl Preparer {
         let half = (full.0.div_ceil(2), full.1.div_ceil(2));
         let (w, h) = (f64::from(full.0), f64::from(full.1));
         let size = geometry.content;
+        // Chroma of YUV formats: at the resolution of the squeezed image.
+        let small_chroma = (size.0.div_ceil(2), size.1.div_ceil(2));
         let Self {
             resizer,
             small,
             split,
+            between,
+            scratch,
             x,
             ..
         } = self;
+        let mut resizer = Steps { resizer, between };
         let [a, b, c] = small;
+        let colours = frame.colorimetry;
         let x = Target {
             data: x,
             stride: geometry.x.0 as usize * 3,
@@ -80,52 +92,51 @@ impl Preparer {
         };
         match (frame.format, frame.planes) {
             (PixelFormat::I420, &[y, u, v]) => {
-                resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
-                resize::<U8>(resizer, u, half, (w / 2.0, h / 2.0), buffer(b, size, 1))?;
-                resize::<U8>(resizer, v, half, (w / 2.0, h / 2.0), buffer(c, size, 1))?;
-                colour::planar([a, b, c], frame.colorimetry, x);
+                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
+                resizer.run::<U8>(u, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 1))?;
+                resizer.run::<U8>(v, half, (w / 2.0, h / 2.0), buffer(c, small_chroma, 1))?;
+                colour::planar([a, b, c], colours, x, scratch);
             }
             (PixelFormat::Nv12, &[y, uv]) => {
-                resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
-                resize::<U8x2>(resizer, uv, half, (w / 2.0, h / 2.0), buffer(b, size, 2))?;
-                let [u, v, _] = split;
-                colour::biplanar([a, b], frame.colorimetry, x, u, v);
+                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
+                resizer.run::<U8x2>(uv, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 2))?;
+                colour::biplanar([a, b], colours, x, scratch);
             }
             (PixelFormat::Yuy2, &[packed]) => {
                 let [y, u, v] = split_planes(packed, full, split);
-                resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
-                resize::<U8>(resizer, u, (half.0, full.1), (w / 2.0, h), buffer(b, size, 1))?;
-                resize::<U8>(resizer, v, (half.0, full.1), (w / 2.0, h), buffer(c, size, 1))?;
-                colour::planar([a, b, c], frame.colorimetry, x);
+                let chroma = (half.0, full.1);
+                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
+                resizer.run::<U8>(u, chroma, (w / 2.0, h), buffer(b, small_chroma, 1))?;
+                resizer.run::<U8>(v, chroma, (w / 2.0, h), buffer(c, small_chroma, 1))?;
+                colour::planar([a, b, c], colours, x, scratch);
             }
             (PixelFormat::Gray8, &[y]) => {
-                resize::<U8>(resizer, y, full, (w, h), buffer(a, size, 1))?;
-                colour::gray(a, frame.colorimetry, x);
+                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
+                colour::gray(a, colours, x, scratch);
             }
             (PixelFormat::Rgb | PixelFormat::Bgr, &[pixels]) => {
-                let to = Small {
-                    data: x.data,
-                    stride: x.stride,
-                    size,
-                };
-                resize::<U8x3>(resizer, pixels, full, (w, h), to)?;
+                resizer.run::<U8x3>(
+                    pixels,
+                    full,
+                    (w, h),
+                    Small {
+                        data: x.data,
+                        stride: x.stride,
+                        size,
+                    },
+                )?;
                 if frame.format == PixelFormat::Bgr {
                     colour::swap(x);
                 }
             }
-            (PixelFormat::Rgbx | PixelFormat::Rgba, &[pixels]) => {
-                resize::<U8x4>(resizer, pixels, full, (w, h), buffer(a, size, 4))?;
-                colour::packed(a, false, x);
-            }
-            (PixelFormat::Bgrx | PixelFormat::Bgra, &[pixels]) => {
-                resize::<U8x4>(resizer, pixels, full, (w, h), buffer(a, size, 4))?;
-                colour::packed(a, true, x);
+            (PixelFormat::Rgbx | PixelFormat::Rgba | PixelFormat::Bgrx | PixelFormat::Bgra, &[pixels]) => {
+                resizer.run::<U8x4>(pixels, full, (w, h), buffer(a, size, 4))?;
+                let bgr = matches!(frame.format, PixelFormat::Bgrx | PixelFormat::Bgra);
+                colour::packed(a, bgr, x, scratch);
             }
             (format, planes) => {
-                return Err(Error::Picture(format!(
-                    "{} planes are not a picture of {format:?}",
-                    planes.len()
-                )));
+                let text = format!("{} planes are not a picture of {format:?}", planes.len());
+                return Err(Error::Picture(text));
             }
         }
         Ok(())
@@ -149,27 +160,36 @@ fn buffer(store: &mut Vec<u8>, size: (u32, u32), bytes: usize) -> Small<'_> {
     }
 }
 
-/// Resizes a plane of `size` pixels, of which `used` matter (half a column less when an odd width was halved).
-fn resize<P>(
-    resizer: &mut Resizer,
-    from: Plane<'_>,
-    size: (u32, u32),
-    used: (f64, f64),
-    to: Small<'_>,
-) -> Result<()>
-where
-    P: InnerPixel + PixelTrait + bytemuck::Pod,
-{
-    // Bilinear over the whole area of a target pixel, as Pillow's BILINEAR: no aliasing when reducing.
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .crop(0.0, 0.0, used.0, used.1)
-        .use_alpha(false);
-    let from = Rows::<P>::new(from.data, from.stride, size)?;
-    let mut to = RowsMut::<P>::new(to.data, to.stride, to.size)?;
-    resizer
-        .resize_typed(&from, &mut to, &options)
-        .map_err(|e| Error::Picture(format!("resizing: {e}")))
+/// The resizer, with the picture between its two passes.
+struct Steps<'a> {
+    resizer: &'a mut Resizer,
+    between: &'a mut Vec<u8>,
+}
+
+impl Steps<'_> {
+    /// Resizes a plane of `size` pixels, of which `used` matter (half a column less when an odd width was halved).
+    ///
+    /// When it reduces, rows are merged first: left alone, the resizer begins with columns, its slower pass, on all rows.
+    fn run<P>(&mut self, from: Plane<'_>, size: (u32, u32), used: (f64, f64), to: Small<'_>) -> Result<()>
+    where
+        P: InnerPixel + PixelTrait + bytemuck::Pod,
+    {
+        let from = Rows::<P>::new(from.data, from.stride, size)?;
+        let height = to.size.1;
+        let mut to = RowsMut::<P>::new(to.data, to.stride, to.size)?;
+        if size.1 <= height {
+            return resize(self.resizer, FILTER, &from, used, &mut to);
+        }
+        let stride = size.0 as usize * size_of::<P>();
+        let needed = stride * height as usize;
+        if self.between.len() < needed {
+            self.between.resize(needed, 0);
+        }
+        let mut between = RowsMut::<P>::new(self.between, stride, (size.0, height))?;
+        resize(self.resizer, FILTER, &from, (size.0.into(), used.1), &mut between)?;
+        let between = Rows::<P>::new(self.between, stride, (size.0, height))?;
+        resize(self.resizer, FILTER, &between, (used.0, height.into()), &mut to)
+    }
 }
 
 /// Packed 4:2:2 as three planes of the source's size.
