@@ -17,7 +17,7 @@ def run(clip, **properties):
         out = pathlib.Path(folder) / "out.jsonl"
         line = (f"filesrc location={clip} ! decodebin ! videoconvert ! cisencode {encode} ! cisdetect threshold=0.01 ! "
                 f"cisjson stream=bench ! filesink location={out}")
-        log = subprocess.run(["gst-launch-1.0", "-q", "-m", *line.split()], check=True, capture_output=True, text=True).stdout
+        log = subprocess.run(["gst-launch-1.0", "-m", *line.split()], check=True, capture_output=True, text=True).stdout
         units = [json.loads(row) for row in out.read_text().splitlines()]
     return units, camera_statistics(log)
 

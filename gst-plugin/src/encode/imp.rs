@@ -341,6 +341,18 @@ impl VideoEncoderImpl for CisEncode {
         true
     }
 
+    /// At the end of the stream the counters go out as an element message too: `gst-launch-1.0 -m` shows it.
+    fn finish(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut statistics = self.stats.lock().to_structure();
+        statistics.set_name("cisencode-stats");
+        if let Some(opened) = &self.state.lock().opened {
+            statistics.set("front-macs", opened.model.bundle.manifest().front.macs);
+        }
+        // Nobody need listen.
+        let _ = self.obj().post_message(gst::message::Element::builder(statistics).src(&*self.obj()).build());
+        self.parent_finish()
+    }
+
     fn propose_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
         query.add_allocation_meta::<gst_video::VideoMeta>(None);
         self.parent_propose_allocation(query)
