@@ -17,7 +17,7 @@ pub use trainer::Trainer;
 
 const MAGIC: &[u8; 8] = b"cisprior";
 /// Version of the format; it also stands for the contexts, which it changes with.
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 /// Most models of a prior: more would only fill memory.
 pub(crate) const MAX_ANCHORS: usize = 16;
 /// Longest `prior.bin` that is read.

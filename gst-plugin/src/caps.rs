@@ -5,7 +5,7 @@ use gst::prelude::*;
 /// Media type of coded frames.
 pub const MEDIA_TYPE: &str = "video/x-cis";
 /// Value of the caps field `version`: the version of the bitstream.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = cis_codec::frame::VERSION as i32;
 /// Value of the caps field `alignment` when each buffer is one unit.
 pub const ALIGNMENT_FRAME: &str = "frame";
 
