@@ -8,8 +8,11 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     inner = np.clip(high - low, 0, None).prod(2)
-    area = lambda x: np.clip(x[:, 2:] - x[:, :2], 0, None).prod(1)
     return inner / np.maximum(area(a)[:, None] + area(b)[None] - inner, 1e-9)
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1)
 
 
 def nms(boxes: np.ndarray, scores: np.ndarray, limit: float = 0.65) -> np.ndarray:

@@ -18,10 +18,9 @@ class Bundle:
         self.manifest = tomllib.loads((folder / "manifest.toml").read_text())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        load = lambda name: onnxruntime.InferenceSession(
-            str(folder / self.manifest[name]["file"]), options, providers=["CPUExecutionProvider"]
-        )
-        self.front_graph, self.detect_graph, self.restore_graph = load("front"), load("detect"), load("restore")
+        paths = (str(folder / self.manifest[name]["file"]) for name in ("front", "detect", "restore"))
+        graphs = [onnxruntime.InferenceSession(p, options, providers=["CPUExecutionProvider"]) for p in paths]
+        self.front_graph, self.detect_graph, self.restore_graph = graphs
         self.id = self.manifest["id"]
         self.classes = self.manifest["classes"]["names"]
 

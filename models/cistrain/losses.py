@@ -47,10 +47,9 @@ def _entropy(p: Tensor) -> Tensor:
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     """GIoU of boxes row by row."""
-    area = lambda x: (x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1])
     inner = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
     outer = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
-    union = area(a) + area(b) - inner
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inner
     return inner / union.clamp(min=1e-6) - (outer - union) / outer.clamp(min=1e-6)
 
 
@@ -60,7 +59,10 @@ def sensitivity_probe(family: str, levels: list[Tensor], generator: torch.Genera
     Scores are weighted by how undecided they are, boxes by how sure the teacher is.
     """
     boxes, scores = decode(family, levels)
-    noise = lambda like: torch.randn(like.shape, generator=generator)
+
+    def noise(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator)
+
     with torch.no_grad():
         doubt = (scores * (1 - scores)).sqrt()
         sure = scores.max(-1, keepdim=True).values.clamp(min=0.02)

@@ -24,10 +24,8 @@ def multiply_accumulates(path: Path, height: int, width: int) -> int:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     port = session.get_inputs()[0]
-    if port.type == "tensor(uint8)":
-        value = np.zeros((1, height, width, 3), np.uint8)
-    else:
-        value = np.zeros((1, port.shape[1], height, width), np.float32)
+    pixels = port.type == "tensor(uint8)"
+    value = np.zeros((1, height, width, 3), np.uint8) if pixels else np.zeros((1, port.shape[1], height, width), np.float32)
     names = [n.output[0] for n in convolutions]
     results = session.run(names, {port.name: value})
     return sum(int(np.prod(r.shape)) * int(np.prod(weights[n.input[1]][1:])) for n, r in zip(convolutions, results, strict=True))

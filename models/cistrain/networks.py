@@ -5,7 +5,6 @@ Pictures are float RGB 0..255 in NCHW inside this package; the exported graphs t
 
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

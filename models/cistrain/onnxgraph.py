@@ -48,35 +48,14 @@ class OnnxGraph(nn.Module):
         attr = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         const = [constants.get(n) for n in node.input]
         tensors = [n for n, c in zip(node.input, const, strict=True) if c is None and n]
-        kind = node.op_type
-        if kind == "Conv":
+        if node.op_type == "Conv":
             run = self._conv(node, attr, constants)
-        elif kind == "SiLU":
-            run = F.silu
-        elif kind == "LeakyRelu":
-            run = lambda x, a=attr.get("alpha", 0.01): F.leaky_relu(x, a)
-        elif kind == "Relu":
-            run = F.relu
-        elif kind == "Sigmoid":
-            run = torch.sigmoid
-        elif kind == "Add":
-            run = torch.add
-        elif kind == "Mul":
-            run = torch.mul
-        elif kind == "Concat":
-            run = lambda *x, axis=attr["axis"]: torch.cat(x, axis)
-        elif kind == "MaxPool":
-            run = lambda x, k=attr["kernel_shape"], s=attr["strides"], p=attr["pads"]: F.max_pool2d(x, k, s, p[:2])
-        elif kind == "Split":
-            run = lambda x, parts=len(node.output), axis=attr.get("axis", 0): torch.chunk(x, parts, axis)
-        elif kind == "Gather":
-            run = _gather(const[1], attr.get("axis", 0))
-        elif kind == "Slice":
-            run = _slice(*const[1:])
-        elif kind == "Resize":
-            run = _resize(node, attr, const, shapes)
+        elif node.op_type == "Resize":
+            run = _resize(attr, shapes[node.input[0]], shapes[node.output[0]])
+        elif build := OPERATORS.get(node.op_type):
+            run = build(node, attr, const)
         else:
-            raise ValueError(f"operator {kind} of tensor {node.output[0]} is not supported")
+            raise ValueError(f"operator {node.op_type} of tensor {node.output[0]} is not supported")
         return run, tensors, list(node.output)
 
     def _conv(self, node, attr, constants):
@@ -132,21 +111,55 @@ def _fuse_silu(nodes: list, outputs: list[str]) -> list:
     return [n for n in fused if not (n.op_type == "Sigmoid" and n.output[0] in dropped)]
 
 
-def _gather(index: np.ndarray, axis: int):
-    index = torch.tensor(index.astype(np.int64))
-    return lambda x: x.index_select(axis, index.to(x.device))
+def _leaky_relu(node, attr, const):
+    alpha = attr.get("alpha", 0.01)
+    return lambda x: F.leaky_relu(x, alpha)
 
 
-def _slice(starts, ends, axes, steps=None):
-    steps = [1] * len(starts) if steps is None else steps
+def _concat(node, attr, const):
+    return lambda *x: torch.cat(x, attr["axis"])
+
+
+def _max_pool(node, attr, const):
+    size, stride, pads = attr["kernel_shape"], attr["strides"], attr["pads"]
+    return lambda x: F.max_pool2d(x, size, stride, pads[:2])
+
+
+def _split(node, attr, const):
+    parts, axis = len(node.output), attr.get("axis", 0)
+    return lambda x: torch.chunk(x, parts, axis)
+
+
+def _gather(node, attr, const):
+    index, axis = torch.tensor(const[1].astype(np.int64)), attr.get("axis", 0)
+    return lambda x: x.index_select(axis, index)
+
+
+def _slice(node, attr, const):
+    starts, ends, axes, *rest = const[1:]
+    steps = rest[0] if rest else [1] * len(starts)
     spans = {int(a): slice(int(b), min(int(e), 2**31), int(s)) for a, b, e, s in zip(axes, starts, ends, steps, strict=True)}
     return lambda x: x[tuple(spans.get(d, slice(None)) for d in range(x.dim()))]
 
 
-def _resize(node, attr, const, shapes):
+OPERATORS = {
+    "Add": lambda *_: torch.add,
+    "Concat": _concat,
+    "Gather": _gather,
+    "LeakyRelu": _leaky_relu,
+    "MaxPool": _max_pool,
+    "Mul": lambda *_: torch.mul,
+    "Relu": lambda *_: F.relu,
+    "SiLU": lambda *_: F.silu,
+    "Sigmoid": lambda *_: torch.sigmoid,
+    "Slice": _slice,
+    "Split": _split,
+}
+
+
+def _resize(attr, before: list[int], after: list[int]):
     """Resize by the factor between the shapes in the file, whatever the shape of the input."""
-    before, after = shapes[node.input[0]][2], shapes[node.output[0]][2]
-    factor = after / before
+    factor = after[2] / before[2]
     if attr["mode"] == b"nearest":
         return lambda x: F.interpolate(x, scale_factor=factor, mode="nearest")
     return lambda x: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)

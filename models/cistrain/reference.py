@@ -11,7 +11,6 @@ from .clips import PAD
 from .detector import FAMILIES
 
 
-
 class Reference:
     """A teacher at its own input size of 416x416; pictures are scaled into the top left corner."""
 

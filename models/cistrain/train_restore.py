@@ -23,13 +23,13 @@ from .quantise import step
 from .restore import Restore, fit
 from .train import save
 
-QINDEX = (24.0, 46.0)
+QINDEX = (24.0, 44.0)
 
 
 class RestoreTrainer:
     """Restoration network, adversary, optimisers and averages of one run."""
 
-    def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 6e-4):
+    def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 1e-3):
         self.front, self.perceptual, self.minutes = front.eval().requires_grad_(False), perceptual, minutes
         self.restore, self.adversary = Restore(), Discriminator()
         self.average = Restore()
@@ -59,7 +59,7 @@ class RestoreTrainer:
         fit(self.restore, ((self.received(x), x) for x in examples))
         self.average.load_state_dict(self.restore.state_dict())
 
-    def step(self, noisy: Tensor, clean: Tensor, perceive: float = 0.55, oppose: float = 0.7) -> dict[str, float]:
+    def step(self, noisy: Tensor, clean: Tensor, perceive: float = 0.7, oppose: float = 0.82) -> dict[str, float]:
         """One step; perception joins after a share `perceive` of the time, the adversary after `oppose`."""
         progress = min(1.0, self.seconds / (60 * self.minutes))
         warm_up = min(1.0, (self.steps + 1) / 50)

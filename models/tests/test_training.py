@@ -43,7 +43,7 @@ def losses(trainer, material, steps: int) -> list[dict]:
 
 
 def test_distillation_loss_falls(checkpoint, weights, material):
-    trainer = Trainer(checkpoint, weights, Schedule(minutes=3, warm=1.0, learning_rate=4e-3))
+    trainer = Trainer(checkpoint, weights, Schedule(minutes=3, warm=1.0, learning_rate=1e-3, tuned_rate=1.0))
     seen = losses(trainer, material, 100)
     task = lambda e: e["objectness"] + e["classes"] + e["boxes"] + e["features"]
     assert task(seen[-1]) < 0.8 * task(seen[0])
