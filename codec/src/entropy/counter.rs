@@ -82,13 +82,13 @@ impl<const N: usize> Row<N> {
     #[inline(always)]
     pub fn learn(&self, bit: bool, limit: u8, learned: &mut [Counter; N]) {
         let target = if bit { 65_535 } else { 0 };
-        for i in 0..N {
+        for (i, learned) in learned.iter_mut().enumerate() {
             let (p, n) = ((self.counters[i].0 & 0xFFFF) as i32, self.counters[i].0 >> 16);
             let rate = (self.rate_and_trust[i] >> 16) as i32;
             // |target - p| < 2^16 and rate < 2^16: halve one so that the product fits. Rounding down may end below 0, never above 65535.
             let p = (p + ((((target - p) >> 1) * rate) >> 15)).max(0);
             let n = n + u32::from(n < u32::from(limit));
-            learned[i] = Counter(n << 16 | p as u32);
+            *learned = Counter(n << 16 | p as u32);
         }
     }
 }

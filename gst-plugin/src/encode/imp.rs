@@ -349,7 +349,11 @@ impl VideoEncoderImpl for CisEncode {
             statistics.set("front-macs", opened.model.bundle.manifest().front.macs);
         }
         // Nobody need listen.
-        let _ = self.obj().post_message(gst::message::Element::builder(statistics).src(&*self.obj()).build());
+        let _ = self.obj().post_message(
+            gst::message::Element::builder(statistics)
+                .src(&*self.obj())
+                .build(),
+        );
         self.parent_finish()
     }
 

@@ -19,6 +19,7 @@ const GREY: u8 = 90;
 type Rgb = [u8; 3];
 
 fn info(format: VideoFormat, width: u32, height: u32, colorimetry: Option<&str>) -> gst_video::VideoInfo {
+    crate::init();
     let colorimetry = colorimetry.map(|name| name.parse::<gst_video::VideoColorimetry>().unwrap());
     gst_video::VideoInfo::builder(format, width, height)
         .fps(gst::Fraction::new(10, 1))
