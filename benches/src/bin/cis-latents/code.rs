@@ -74,7 +74,7 @@ pub struct DecodeArguments {
     prior: Option<PathBuf>,
     /// .cis file
     input: PathBuf,
-    /// Where the integers go: little-endian i16 [frames][channels][height][width]
+    /// Where the integers go: little-endian i16, `[frames][channels][height][width]`
     output: Option<PathBuf>,
 }
 
