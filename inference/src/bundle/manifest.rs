@@ -11,7 +11,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
-    /// Version of the layout, [`FORMAT`].
+    /// Version of the layout, `FORMAT`.
     pub format: u32,
     /// Identity of front and prior: what camera and receiver must agree on.
     pub id: String,
