@@ -60,7 +60,7 @@ picture_to() {
     case $1 in
         window) echo "videoconvert ! autovideosink sync=false" ;;
         none) echo "fakesink sync=false" ;;
-        *.mp4) echo "videoconvert ! x264enc speed-preset=veryfast bitrate=2000 ! mp4mux ! filesink location=$1" ;;
+        *.mp4) echo "videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast bitrate=2000 ! mp4mux ! filesink location=$1" ;;
         *) echo "legal outputs are window, none or a name ending in .mp4, not '$1'" >&2; exit 2 ;;
     esac
 }
