@@ -66,7 +66,7 @@ fn crc32c(before: u32, bytes: &[u8]) -> u32 {
 }
 
 /// Gives a unit the length and the checksum that it would have to have, where it is whole enough for them.
-fn repair(unit: &mut Vec<u8>, before: u32) -> u32 {
+fn repair(unit: &mut [u8], before: u32) -> u32 {
     let key = unit.get(1).is_some_and(|flags| flags & 1 != 0);
     let extras = unit.get(1).is_some_and(|flags| flags & 0x11 == 0x10);
     let at = if key { 6 } else { 2 + usize::from(extras) };

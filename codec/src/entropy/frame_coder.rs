@@ -240,3 +240,63 @@ fn code_escape<C: BitCoder>(escapes: &mut Escapes<'_>, coder: &mut C, rest: i32)
     }
     Ok(value as i32 - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::range::Writer;
+
+    /// Codes frames of noise that partly stands still, with whatever `code` picks; returns their bytes.
+    fn coded(code: impl Fn(Positions<'_, Writer>, bool) -> Result<(), OutOfRange>) -> Vec<Vec<u8>> {
+        let (channels, width, height) = (20, 9, 7);
+        let mut coder = FrameCoder::default();
+        coder.start_group(Shape {
+            channels,
+            width,
+            height,
+        });
+        let mut random = 1u32;
+        let frame = |index: u32| {
+            let latents: Vec<i16> = (0..coder.shape().len() as u32)
+                .map(|at| {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let still = (at.wrapping_mul(2_654_435_761) >> 24) as i16 % 5 - 2;
+                    still
+                        + if random >> 28 < index {
+                            (random >> 20) as i16 % 40 - 20
+                        } else {
+                            0
+                        }
+                })
+                .collect();
+            let FrameCoder { model, field, wanted } = &mut coder;
+            field.advance();
+            field.gather(&latents, wanted);
+            let (bank, escapes) = model.parts(index == 0);
+            let mut writer = Writer::new(Vec::new());
+            let positions = Positions {
+                coder: &mut writer,
+                bank,
+                escapes,
+                field,
+                wanted,
+            };
+            assert_eq!(code(positions, index == 0), Ok(()));
+            writer.finish()
+        };
+        (0..6).map(frame).collect()
+    }
+
+    #[test]
+    fn wide_and_plain_instructions_make_the_same_bytes() {
+        let plain = coded(|positions, key| {
+            if key {
+                positions.code_all::<true>()
+            } else {
+                positions.code_all::<false>()
+            }
+        });
+        assert_eq!(plain, coded(|positions, key| positions.code(key)));
+        assert!(plain.iter().all(|bytes| bytes.len() > 20), "{plain:?}");
+    }
+}
