@@ -101,14 +101,6 @@ pub(super) fn planar([y, u, v]: [&[u8]; 3], colorimetry: Colorimetry, to: Target
     yuv(y, rows, colorimetry, to, scratch);
 }
 
-/// Luma of the target's size and interleaved chroma of half of it (rounded up), without gaps.
-pub(super) fn biplanar([y, uv]: [&[u8]; 2], colorimetry: Colorimetry, to: Target<'_>, scratch: &mut Scratch) {
-    let half = to.width.div_ceil(2) as usize;
-    let pair = |pair: &[u8]| if let &[u, v] = pair { (u, v) } else { (128, 128) };
-    let rows = uv.chunks_exact(2 * half).map(|row| row.chunks_exact(2).map(pair));
-    yuv(y, rows, colorimetry, to, scratch);
-}
-
 /// Luma of the target's size, without gaps.
 pub(super) fn gray(y: &[u8], colorimetry: Colorimetry, to: Target<'_>, scratch: &mut Scratch) {
     let (half, rows) = (to.width.div_ceil(2) as usize, to.height.div_ceil(2) as usize);
@@ -130,6 +122,11 @@ pub(super) fn swap(mut to: Target<'_>) {
     for row in to.rows() {
         vectorised::swap(row);
     }
+}
+
+/// Splits a row of interleaved chroma.
+pub(super) fn split_uv(packed: &[u8], u: &mut [u8], v: &mut [u8]) {
+    vectorised::split_pairs(packed, u, v);
 }
 
 /// Splits a row of Y U Y V into luma and halved chroma.
@@ -225,6 +222,10 @@ mod vectorised {
         (from: &[u8], bgr: bool, planes: &mut [Vec<u8>; 3], to: &mut [u8])
     );
     dispatched!(
+        /// Pairs of bytes to two planes.
+        split_pairs / split_avx2 / split_plain (from: &[u8], first: &mut [u8], second: &mut [u8])
+    );
+    dispatched!(
         /// Red against blue.
         swap / swap_avx2 / swap_plain (row: &mut [u8])
     );
@@ -272,6 +273,14 @@ mod vectorised {
         let (pixels, _) = to.as_chunks_mut::<3>();
         for (to, ((&r, &g), &b)) in pixels.iter_mut().zip(red.iter().zip(green).zip(blue)) {
             *to = [r, g, b];
+        }
+    }
+
+    #[inline(always)]
+    fn split_plain(from: &[u8], first: &mut [u8], second: &mut [u8]) {
+        let (pairs, _) = from.as_chunks::<2>();
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(pairs) {
+            (*first, *second) = (pair[0], pair[1]);
         }
     }
 

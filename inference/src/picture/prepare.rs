@@ -1,6 +1,6 @@
 //! A source frame to x: resized (planes first, where that is cheaper), converted to RGB at the small size, padded.
 
-use fast_image_resize::pixels::{InnerPixel, U8, U8x2, U8x3, U8x4};
+use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U8x4};
 use fast_image_resize::{FilterType, PixelTrait, Resizer};
 
 use super::colour::{self, Scratch, Target};
@@ -18,7 +18,7 @@ pub struct Preparer {
     resizer: Resizer,
     /// Resized planes or pixels.
     small: [Vec<u8>; 3],
-    /// Planes of the source's size, for packed YUV.
+    /// Planes of the source's size, for packed YUV and interleaved chroma.
     split: [Vec<u8>; 3],
     /// Planes of the source's width and the target's height.
     between: Vec<u8>,
@@ -98,9 +98,12 @@ impl Preparer {
                 colour::planar([a, b, c], colours, x, scratch);
             }
             (PixelFormat::Nv12, &[y, uv]) => {
+                // Split, then resized as planes: quicker to build than a resizer for pairs, and no slower.
+                let [u, v] = split_uv(uv, half, split);
                 resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
-                resizer.run::<U8x2>(uv, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 2))?;
-                colour::biplanar([a, b], colours, x, scratch);
+                resizer.run::<U8>(u, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 1))?;
+                resizer.run::<U8>(v, half, (w / 2.0, h / 2.0), buffer(c, small_chroma, 1))?;
+                colour::planar([a, b, c], colours, x, scratch);
             }
             (PixelFormat::Yuy2, &[packed]) => {
                 let [y, u, v] = split_planes(packed, full, split);
@@ -219,4 +222,20 @@ fn split_planes<'a>(packed: Plane<'_>, size: (u32, u32), planes: &'a mut [Vec<u8
             stride: half,
         },
     ]
+}
+
+/// Interleaved chroma as two planes.
+fn split_uv<'a>(uv: Plane<'_>, size: (u32, u32), planes: &'a mut [Vec<u8>; 3]) -> [Plane<'a>; 2] {
+    let (w, h) = (size.0 as usize, size.1 as usize);
+    let [u, v, _] = planes;
+    u.resize(w * h, 0);
+    v.resize(w * h, 0);
+    let rows = uv
+        .data
+        .chunks(uv.stride)
+        .zip(u.chunks_exact_mut(w).zip(v.chunks_exact_mut(w)));
+    for (row, (u, v)) in rows {
+        colour::split_uv(row, u, v);
+    }
+    [Plane { data: u, stride: w }, Plane { data: v, stride: w }]
 }
