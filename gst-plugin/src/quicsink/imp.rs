@@ -35,6 +35,10 @@ struct State {
     session: u64,
     /// A person was told about the trouble there is.
     told: bool,
+    /// The sender was given a unit.
+    begun: bool,
+    /// A key frame was asked for before there was any unit: the first one may be it.
+    key_wanted: bool,
     /// Buffers that were no units.
     foreign: u64,
     /// Of a sender that has ended.
@@ -201,10 +205,19 @@ impl BaseSinkImpl for QuicSink {
             data: Bytes::from_owner(data),
             key: unit.key && unit.layer == 0,
         };
-        if let Some(sender) = &self.state.lock().sender
-            && let Outcome::Dropped(reason) = sender.send(unit)
-        {
-            gst::debug!(CAT, imp = self, "unit dropped: {reason:?}");
+        let key_missing = {
+            let mut state = self.state.lock();
+            let key_missing = std::mem::take(&mut state.key_wanted) && !unit.key;
+            state.begun = true;
+            if let Some(sender) = &state.sender
+                && let Outcome::Dropped(reason) = sender.send(unit)
+            {
+                gst::debug!(CAT, imp = self, "unit dropped: {reason:?}");
+            }
+            key_missing
+        };
+        if key_missing {
+            self.request_key();
         }
         Ok(gst::FlowSuccess::Ok)
     }
@@ -224,7 +237,7 @@ impl QuicSink {
             .map_err(|error| quic::message(&error))?;
         let sender = Sender::start(config).map_err(|error| quic::message(&error))?;
         state.session += 1;
-        (state.told, state.foreign) = (false, 0);
+        (state.told, state.begun, state.key_wanted, state.foreign) = (false, false, false, 0);
         let (events, session) = (sender.events(), state.session);
         let element = self.obj().downgrade();
         std::thread::Builder::new()
@@ -311,15 +324,30 @@ impl QuicSink {
             }
             Event::Refused { reason, retry_in, .. } => self.on_trouble(Status::Refused, &reason, retry_in),
             Event::KeyRequested => {
-                gst::debug!(CAT, imp = self, "asking upstream for a key frame");
-                let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-                    .all_headers(true)
-                    .build();
-                if !obj.static_pad("sink").is_some_and(|pad| pad.push_event(event)) {
-                    gst::debug!(CAT, imp = self, "nobody upstream makes key frames on request");
+                let begun = {
+                    let mut state = self.state.lock();
+                    state.key_wanted = !state.begun;
+                    state.begun
+                };
+                if begun {
+                    self.request_key();
                 }
             }
             other => gst::debug!(CAT, imp = self, "{other:?}"),
+        }
+    }
+
+    fn request_key(&self) {
+        gst::debug!(CAT, imp = self, "asking upstream for a key frame");
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        if !self
+            .obj()
+            .static_pad("sink")
+            .is_some_and(|pad| pad.push_event(event))
+        {
+            gst::debug!(CAT, imp = self, "nobody upstream makes key frames on request");
         }
     }
 

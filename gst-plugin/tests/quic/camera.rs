@@ -4,6 +4,7 @@ use crate::{Keys, STREAM, init};
 use bytes::Bytes;
 use cis_codec::{Encoder, Prior, Shape, Size, encode};
 use gst::prelude::*;
+use gstcis::caps::StreamCaps;
 use parking_lot::Mutex;
 use std::sync::{
     Arc,
@@ -25,7 +26,10 @@ pub struct Camera {
 impl Camera {
     /// A camera for a receiver on `port`; `extra` properties come last.
     pub fn new(keys: &Keys, port: u16, extra: &str) -> Self {
-        let mut properties = format!("stream={STREAM} ca-file={} ", keys.path("ca.pem"));
+        let mut properties = format!(
+            "stream={STREAM} reconnect-delay=250 ca-file={} ",
+            keys.path("ca.pem")
+        );
         if !extra.contains("token-file") {
             properties += &format!("token-file={} ", keys.path("gate-1.token"));
         }
@@ -45,15 +49,13 @@ impl Camera {
             .unwrap()
             .downcast::<gst_app::AppSrc>()
             .unwrap();
-        source.set_caps(Some(
-            &gst::Caps::builder("video/x-cis")
-                .field("version", 1)
-                .field("alignment", "frame")
-                .field("bundle", "cis-test")
-                .field("width", 640)
-                .field("height", 360)
-                .build(),
-        ));
+        let caps = StreamCaps {
+            bundle: "cis-test".into(),
+            width: 640,
+            height: 360,
+            framerate: None,
+        };
+        source.set_caps(Some(&caps.to_caps()));
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         source

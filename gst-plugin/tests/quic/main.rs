@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Far beyond anything that a loaded machine needs; what takes longer hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 const STREAM: &str = "gate-1";
 
 fn init() {

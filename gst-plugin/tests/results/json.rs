@@ -2,6 +2,7 @@
 
 use cis_codec::{Encoder, Prior, Shape, Size, encode};
 use gst::prelude::*;
+use gstcis::caps::StreamCaps;
 use gstcis::regions::{self, Region};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -65,9 +66,13 @@ fn harness(stream: &str) -> gst_check::Harness {
         .build()
         .unwrap();
     let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
-    harness.set_src_caps_str(
-        "video/x-cis, version=1, alignment=frame, bundle=cis-test, width=640, height=360, framerate=10/1",
-    );
+    let caps = StreamCaps {
+        bundle: "cis-test".into(),
+        width: 640,
+        height: 360,
+        framerate: None,
+    };
+    harness.set_src_caps(caps.to_caps());
     harness
 }
 
