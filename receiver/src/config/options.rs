@@ -266,6 +266,6 @@ pub const OPTIONS: &[Opt] = &[
         "log.filter",
         Text,
         Some("info"),
-        "What is logged, e.g. `info,cis_link=debug`.",
+        "What is logged, and how much of each part, e.g. `warn,cis_link=debug`.",
     ),
 ];
