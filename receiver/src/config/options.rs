@@ -265,7 +265,7 @@ pub const OPTIONS: &[Opt] = &[
     opt(
         "log.filter",
         Text,
-        Some("info"),
+        Some("info,onnxruntime=warn"),
         "What is logged, and how much of each part, e.g. `warn,cis_link=debug`.",
     ),
 ];
