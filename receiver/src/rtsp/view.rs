@@ -86,6 +86,9 @@ impl View {
             }
             if state.fed {
                 send(&entrance, &frame, shown);
+            } else if level < STUCK {
+                // A camera may make no key frame by itself.
+                (self.ask_key)();
             }
         }
         state.keep(frame);
