@@ -21,12 +21,15 @@ class Bundle:
         paths = (str(folder / self.manifest[name]["file"]) for name in ("front", "detect", "restore"))
         graphs = [onnxruntime.InferenceSession(p, options, providers=["CPUExecutionProvider"]) for p in paths]
         self.front_graph, self.detect_graph, self.restore_graph = graphs
+        self.planar = self.front_graph.get_inputs()[0].shape[1] == 3
         self.id = self.manifest["id"]
         self.classes = self.manifest["classes"]["names"]
 
     def front(self, rgb: np.ndarray, input_size: int) -> tuple[np.ndarray, Geometry]:
         """Latents [c, h, w] of a picture."""
         x, geometry = to_x(rgb, input_size)
+        if self.planar:
+            x = np.ascontiguousarray(x.transpose(2, 0, 1))
         return self.front_graph.run(["y"], {"x": x[None]})[0][0], geometry
 
     def detect(self, symbols: np.ndarray, qindex: int, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:

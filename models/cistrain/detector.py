@@ -1,50 +1,12 @@
-"""The detectors that can be split: where to cut them, how they want their pixels, how their heads decode."""
+"""The two parts of a detector, and how their heads decode."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from .families import Family
 from .onnxgraph import OnnxGraph, convolution_output
-
-
-@dataclass(frozen=True)
-class Family:
-    """What differs between the detectors; `heads` maps each level's raw convolutions to weights in the file."""
-
-    file: str
-    input: str
-    cut: str
-    cut_channels: int
-    strides: tuple[int, ...]
-    heads: tuple[tuple[str, ...], ...]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-FAMILIES = {
-    "yolox-nano": Family(
-        file="yolox_nano.onnx",
-        input="images",
-        cut="781",
-        cut_channels=64,
-        strides=(8, 16, 32),
-        heads=tuple(tuple(f"head.{k}_preds.{i}.weight" for k in ("reg", "obj", "cls")) for i in range(3)),
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
-    ),
-    "nanodet-plus-m-1.5x": Family(
-        file="nanodet-plus-m-1.5x_416_dequant_fp32.onnx",
-        input="data",
-        cut="32",
-        cut_channels=176,
-        strides=(8, 16, 32, 64),
-        heads=tuple((f"conv_{n}.weight",) for n in (77, 80, 83, 86)),
-        mean=(103.53, 116.28, 123.675),
-        std=(57.375, 57.12, 58.395),
-    ),
-}
 
 
 class Normalise(nn.Module):
@@ -79,6 +41,16 @@ class Back(nn.Module):
         names = [convolution_output(path, w) for level in family.heads for w in level]
         self.per_level = len(family.heads[0])
         self.graph = OnnxGraph(path, [family.cut], names)
+        if family.keep:
+            for level in family.heads:
+                self._drop_classes(family, level[-1])
+
+    def _drop_classes(self, family: Family, weight: str) -> None:
+        """Removes the outputs of classes that are not kept from the convolution that makes them, whose first outputs they are."""
+        for name in self.graph.parameters_of(weight):
+            value = self.graph.weights[name]
+            rest = range(len(family.classes), len(value))
+            self.graph.weights[name] = nn.Parameter(value.detach()[[*family.kept, *rest]].clone())
 
     def forward(self, features: Tensor) -> list[Tensor]:
         raw = self.graph(features)
@@ -93,10 +65,9 @@ def grid(level: Tensor) -> tuple[Tensor, Tensor]:
     return xs.flatten(1), ys.flatten(1)
 
 
-def decode(family_name: str, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Raw head outputs to boxes [n, anchors, 4] (x1 y1 x2 y2, detector pixels) and scores [n, anchors, 80] in 0..1."""
-    family = FAMILIES[family_name]
-    one = decode_yolox if family_name.startswith("yolox") else decode_nanodet
+def decode(family: Family, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Raw head outputs to boxes [n, anchors, 4] (x1 y1 x2 y2, detector pixels) and scores [n, anchors, classes] in 0..1."""
+    one = decode_yolox if family.kind == "yolox" else decode_nanodet(len(family.names))
     parts = [one(level, stride) for level, stride in zip(levels, family.strides, strict=True)]
     return torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1)
 
@@ -111,11 +82,17 @@ def decode_yolox(level: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     return boxes, torch.sigmoid(flat[..., 4:5]) * torch.sigmoid(flat[..., 5:])
 
 
-def decode_nanodet(level: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    xs, ys = grid(level)
-    flat = level.flatten(2).transpose(1, 2)
-    distances = [torch.softmax(flat[..., 80 + 8 * i : 88 + 8 * i], -1) for i in range(4)]
-    bins = torch.arange(8, dtype=flat.dtype, device=flat.device)
-    left, top, right, bottom = ((d * bins).sum(-1) for d in distances)
-    boxes = torch.stack([xs - left, ys - top, xs + right, ys + bottom], -1) * stride
-    return boxes, torch.sigmoid(flat[..., :80])
+def decode_nanodet(classes: int):
+    """The decoder of heads with so many classes; the rest of the channels are the bins of four distances."""
+
+    def one(level: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        xs, ys = grid(level)
+        flat = level.flatten(2).transpose(1, 2)
+        count = (flat.shape[-1] - classes) // 4
+        distances = [torch.softmax(flat[..., classes + count * i : classes + count * (i + 1)], -1) for i in range(4)]
+        bins = torch.arange(count, dtype=flat.dtype, device=flat.device)
+        left, top, right, bottom = ((d * bins).sum(-1) for d in distances)
+        boxes = torch.stack([xs - left, ys - top, xs + right, ys + bottom], -1) * stride
+        return boxes, torch.sigmoid(flat[..., :classes])
+
+    return one

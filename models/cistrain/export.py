@@ -1,4 +1,4 @@
-"""Writes a model bundle (docs/bundle.md): three ONNX graphs with dynamic sizes, the coder's prior and the manifest.
+"""Writes a model bundle (docs/bundle.md): ONNX graphs with dynamic sizes, the coder's prior and the manifest.
 
     python -m cistrain.export --weights WEIGHTS --model model.pt --restore restore.pt --out BUNDLE --id cis-nano-v0 ...
 """
@@ -13,26 +13,16 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from .classes import COCO_IDS, NAMES
 from .clips import PAD
+from .families import Family
 from .macs import multiply_accumulates
+from .merge import MergedFront, SqueezedPicture
 from .networks import CHANNELS, LATENT_STRIDE, MULTIPLE, SQUEEZE, Detect, Front
 from .restore import Restore
 
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
 QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
-
-
-class FrontGraph(nn.Module):
-    """uint8 NHWC x -> (y, x_s)."""
-
-    def __init__(self, front: Front):
-        super().__init__()
-        self.front = front
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.front(x.permute(0, 3, 1, 2).float())
 
 
 class DetectGraph(nn.Module):
@@ -59,11 +49,12 @@ class RestoreGraph(nn.Module):
 
 def graphs(front: Front, detect: Detect, restore: Restore) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str], dict]]:
     """File -> (module, example input, input names, output names, dynamic axes)."""
-    x = torch.zeros(1, 2 * MULTIPLE, 3 * MULTIPLE, 3, dtype=torch.uint8)
+    x = torch.zeros(1, 3, 2 * MULTIPLE, 3 * MULTIPLE, dtype=torch.uint8)
     y = torch.zeros(1, CHANNELS, 4, 6)
     hw = {2: "h", 3: "w"}
     return {
-        "front.onnx": (FrontGraph(front), x, ["x"], ["y", "x_s"], {"x": {1: "xh", 2: "xw"}, "y": hw, "x_s": {2: "sh", 3: "sw"}}),
+        "front.onnx": (MergedFront(front), x, ["x"], ["y"], {"x": {2: "xh", 3: "xw"}, "y": hw}),
+        "squeezed.onnx": (SqueezedPicture(front), x, ["x"], ["x_s"], {"x": {2: "xh", 3: "xw"}, "x_s": {2: "sh", 3: "sw"}}),
         "detect.onnx": (
             DetectGraph(detect),
             torch.cat([y, y]),
@@ -83,7 +74,7 @@ def write_graphs(front: Front, detect: Detect, restore: Restore, out: Path) -> N
             torch.onnx.export(
                 module.eval(), (example,), str(out / file), opset_version=OPSET, input_names=inputs, output_names=outputs, dynamic_axes=axes
             )
-    _state_size(out / "detect.onnx", "scores", 2, len(NAMES))
+    _state_size(out / "detect.onnx", "scores", 2, len(detect.family.names))
 
 
 def _state_size(path: Path, output: str, axis: int, size: int) -> None:
@@ -94,7 +85,7 @@ def _state_size(path: Path, output: str, axis: int, size: int) -> None:
     onnx.save(model, str(path))
 
 
-def manifest(out: Path, identity: str, version: str, description: str, source: str) -> str:
+def manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str) -> str:
     """The text of manifest.toml for the files in `out`."""
     quote = json.dumps  # TOML's basic strings are JSON's for plain text
     lines = [
@@ -104,11 +95,11 @@ def manifest(out: Path, identity: str, version: str, description: str, source: s
         f"description = {quote(description)}",
         'license = "Apache-2.0"',
         f"source = {quote(source)}",
-        f"\n[input]\nsqueeze = {SQUEEZE}\nmultiple = {MULTIPLE}\npad = {PAD}\ndefault-size = 416",
+        f"\n[input]\nsqueeze = {SQUEEZE}\nmultiple = {MULTIPLE}\npad = {PAD}\ndefault-size = {family.default_size}\nlayout = \"planar\"",
         f"\n[latents]\nchannels = {CHANNELS}\nstride = {LATENT_STRIDE}\nqindex-min = {QINDEX[0]}\nqindex-max = {QINDEX[2]}\nqindex-default = {QINDEX[1]}",
     ]
     ports = {
-        "front": 'input = "x"\nlatents = "y"\nsqueezed = "x_s"',
+        "front": 'input = "x"\nlatents = "y"\nsqueezed = "x_s"\nsqueezed-file = "squeezed.onnx"',
         "detect": 'input = "y"\nboxes = "boxes"\nscores = "scores"',
         "restore": 'input = "y"\npicture = "picture"',
     }
@@ -117,7 +108,7 @@ def manifest(out: Path, identity: str, version: str, description: str, source: s
         macs = multiply_accumulates(out / f"{name}.onnx", *size)
         lines.append(f'\n[{name}]\nfile = "{name}.onnx"\n{text}\nmacs = {macs / 1e9:.3f}e9')
     lines.append('\n[prior]\nfile = "prior.bin"')
-    lines.append(f"\n[classes]\nnames = {quote(NAMES)}\ncoco-ids = {COCO_IDS}")
+    lines.append(f"\n[classes]\nnames = {quote(family.names)}\ncoco-ids = {family.kept_coco_ids}")
     for path in sorted(p for p in out.iterdir() if p.is_file() and p.name != "manifest.toml"):
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
@@ -125,14 +116,15 @@ def manifest(out: Path, identity: str, version: str, description: str, source: s
     return "\n".join(lines) + "\n"
 
 
-def write_manifest(out: Path, identity: str, version: str, description: str, source: str) -> None:
-    (out / "manifest.toml").write_text(manifest(out, identity, version, description, source))
+def write_manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str) -> None:
+    (out / "manifest.toml").write_text(manifest(out, family, identity, version, description, source))
 
 
 def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detect, Restore]:
     """Networks of two checkpoints, ready for inference."""
     state = torch.load(model, map_location="cpu")
-    front, detect, view = Front(state["family"], weights), Detect(state["family"], weights), Restore()
+    family = Family.of(state["family"])
+    front, detect, view = Front(family, weights), Detect(family, weights), Restore()
     front.load_state_dict(state["front"])
     detect.load_state_dict(state["detect"])
     if restore is not None:
@@ -150,11 +142,12 @@ def main() -> None:
     for name in ("id", "version", "description", "source"):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
-    write_graphs(*load(args.model, args.restore, args.weights), args.out)
+    front, detect, restore = load(args.model, args.restore, args.weights)
+    write_graphs(front, detect, restore, args.out)
     (args.out / "prior.bin").write_bytes(args.prior.read_bytes() if args.prior else b"")
     if args.card:
         (args.out / "README.md").write_text(args.card.read_text())
-    write_manifest(args.out, args.id, args.version, args.description, args.source)
+    write_manifest(args.out, detect.family, args.id, args.version, args.description, args.source)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,11 @@ def multiply_accumulates(path: Path, height: int, width: int) -> int:
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     port = session.get_inputs()[0]
     pixels = port.type == "tensor(uint8)"
-    value = np.zeros((1, height, width, 3), np.uint8) if pixels else np.zeros((1, port.shape[1], height, width), np.float32)
+    planar = port.shape[1] == 3
+    if pixels:
+        value = np.zeros((1, 3, height, width) if planar else (1, height, width, 3), np.uint8)
+    else:
+        value = np.zeros((1, port.shape[1], height, width), np.float32)
     names = [n.output[0] for n in convolutions]
     results = session.run(names, {port.name: value})
     return sum(int(np.prod(r.shape)) * int(np.prod(weights[n.input[1]][1:])) for n, r in zip(convolutions, results, strict=True))

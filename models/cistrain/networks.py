@@ -8,7 +8,8 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .detector import FAMILIES, Back, Normalise, Trunk, decode
+from .detector import Back, Normalise, Trunk, decode
+from .families import Family
 
 SQUEEZE = 2  # pixels of x per pixel of x_s
 CHANNELS = 48  # latents
@@ -22,35 +23,35 @@ class InformationSqueeze(nn.Module):
     The 4x4 convolution of stride 4 is pixel-unshuffle(4) followed by a 1x1 convolution. The residual starts at zero.
     """
 
-    def __init__(self, width: int = 16):
+    def __init__(self, width: int = 3):
         super().__init__()
         self.unshuffle = nn.Conv2d(3, width, 4, 4)
         self.spatial = nn.Conv2d(width, width, 3, 1, 1, groups=width)
         self.project = zero(nn.Conv2d(width, 3 * 4, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = F.silu(self.unshuffle((x - 128) / 64))
-        residual = F.pixel_shuffle(self.project(F.silu(self.spatial(residual))), 2)
+        residual = F.relu(self.unshuffle((x - 128) / 64))
+        residual = F.pixel_shuffle(self.project(F.relu(self.spatial(residual))), 2)
         return F.avg_pool2d(x, 2) + 64 * residual
 
 
 class Squeeze(nn.Module):
     """Stride-8 features -> latents at stride 16 of x_s: a 2x2 linear map (PCA at the start) plus a zero residual."""
 
-    def __init__(self, features: int, channels: int = CHANNELS, width: int = 64):
+    def __init__(self, features: int, channels: int = CHANNELS, width: int = 16):
         super().__init__()
         self.linear = nn.Conv2d(features, channels, 2, 2)
         self.inner = nn.Conv2d(features, width, 2, 2)
         self.outer = zero(nn.Conv2d(width, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.linear(features) + self.outer(F.silu(self.inner(features)))
+        return self.linear(features) + self.outer(F.relu(self.inner(features)))
 
 
 class Expand(nn.Module):
     """Dequantised latents -> stride-8 features: the inverse linear map plus residual blocks that start at zero."""
 
-    def __init__(self, features: int, channels: int = CHANNELS, width: int = 64, blocks: int = 2):
+    def __init__(self, features: int, channels: int = CHANNELS, width: int = 96, blocks: int = 3):
         super().__init__()
         self.linear = nn.Conv2d(channels, 4 * features, 1)
         self.enter = nn.Conv2d(channels, width, 3, 1, 1)
@@ -77,12 +78,12 @@ class ResidualBlock(nn.Module):
 class Front(nn.Module):
     """Everything that runs on the camera: x -> (latents, x_s)."""
 
-    def __init__(self, family: str, weights: Path):
+    def __init__(self, family: Family, weights: Path):
         super().__init__()
         self.squeeze_picture = InformationSqueeze()
-        self.normalise = Normalise(FAMILIES[family])
-        self.trunk = Trunk(FAMILIES[family], weights)
-        self.squeeze = Squeeze(FAMILIES[family].cut_channels)
+        self.normalise = Normalise(family)
+        self.trunk = Trunk(family, weights)
+        self.squeeze = Squeeze(self.trunk.graph.channels_of(family.cut))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x_s = self.squeeze_picture(x)
@@ -92,11 +93,11 @@ class Front(nn.Module):
 class Detect(nn.Module):
     """Everything that finds objects on the receiver: dequantised latents -> raw head outputs."""
 
-    def __init__(self, family: str, weights: Path):
+    def __init__(self, family: Family, weights: Path):
         super().__init__()
         self.family = family
-        self.expand = Expand(FAMILIES[family].cut_channels)
-        self.back = Back(FAMILIES[family], weights)
+        self.back = Back(family, weights)
+        self.expand = Expand(self.back.graph.channels_of(family.cut))
 
     def forward(self, latents: Tensor) -> list[Tensor]:
         return self.back(self.expand(latents))
@@ -110,12 +111,12 @@ class Detect(nn.Module):
 class Teacher(nn.Module):
     """The unsplit detector on the plainly down-scaled picture: x -> (stride-8 features, raw head outputs)."""
 
-    def __init__(self, family: str, weights: Path):
+    def __init__(self, family: Family, weights: Path):
         super().__init__()
         self.family = family
-        self.normalise = Normalise(FAMILIES[family])
-        self.trunk = Trunk(FAMILIES[family], weights)
-        self.back = Back(FAMILIES[family], weights)
+        self.normalise = Normalise(family)
+        self.trunk = Trunk(family, weights)
+        self.back = Back(family, weights)
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

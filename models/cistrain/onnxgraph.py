@@ -25,20 +25,53 @@ class OnnxGraph(nn.Module):
         shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in [*graph.value_info, *graph.output]}
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.weights = nn.ParameterDict()
+        self.convolutions = {n.input[1]: n.input[1:3] for n in graph.node if n.op_type == "Conv"}
+        self.channels = {name: shape[1] for name, shape in shapes.items() if len(shape) > 1}
         self.steps = []
         nodes = _needed(graph.node, set(inputs) | set(constants), outputs)
-        for node in _fuse_silu(nodes, outputs):
+        self.nodes = _fuse_silu(nodes, outputs)
+        for node in self.nodes:
             self.steps.append(self._compile(node, constants, shapes))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        values = dict(zip(self.inputs, tensors, strict=True))
-        for run, names, results in self.steps:
+        return self._run(dict(zip(self.inputs, tensors, strict=True)), self.steps)
+
+    def _run(self, values: dict[str, Tensor], steps: list) -> tuple[Tensor, ...]:
+        for run, names, results in steps:
             made = run(*(values[n] for n in names))
             values.update(zip(results, made if isinstance(made, tuple) else (made,), strict=True))
         return tuple(values[n] for n in self.outputs)
 
+    def stem(self) -> tuple[Tensor, Tensor, str] | None:
+        """Weight, bias and result of the first step, if that is a 3x3 convolution of stride 2 of a picture and all that reads the input."""
+        name = self.steps[0][2][0]
+        node = next((n for n in self.nodes if name in n.output), None)
+        if node is None or node.op_type != "Conv" or any(i in n.input for i in self.inputs for n in self.nodes if n is not node):
+            return None
+        attr = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        keys = self.parameters_of(node.input[1])
+        if len(keys) < 2 or attr["kernel_shape"] != [3, 3] or attr["strides"] != [2, 2] or attr["pads"] != [1, 1, 1, 1] or attr.get("group", 1) != 1:
+            return None
+        return self.weights[keys[0]].detach(), self.weights[keys[1]].detach(), name
+
+    def resume(self, stem: Tensor) -> tuple[Tensor, ...]:
+        """The rest of the graph after its first step's result."""
+        return self._run({self.steps[0][2][0]: stem}, self.steps[1:])
+
+    def parameters_of(self, weight: str) -> list[str]:
+        """Keys in `weights` of a convolution's weight and bias, given the weight's name in the file."""
+        return [self._key(n) for n in self.convolutions[weight]]
+
+    @staticmethod
+    def _key(name: str) -> str:
+        return name.replace(".", "_")
+
+    def channels_of(self, tensor: str) -> int:
+        """Channels of a tensor, as the file has them."""
+        return self.channels[tensor]
+
     def _parameter(self, name: str, constants: dict[str, np.ndarray]) -> str:
-        key = name.replace(".", "_")
+        key = self._key(name)
         if key not in self.weights:
             self.weights[key] = nn.Parameter(torch.tensor(constants[name]))
         return key

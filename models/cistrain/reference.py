@@ -8,7 +8,7 @@ import onnxruntime
 
 from .boxes import of_class
 from .clips import PAD
-from .detector import FAMILIES
+from .families import Family
 
 
 class Reference:
@@ -17,7 +17,7 @@ class Reference:
     SIDE = 416
 
     def __init__(self, family: str, weights: Path, threads: int = 1):
-        self.name, self.family = family, FAMILIES[family]
+        self.name, self.family = family, Family.of(family)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.graph = onnxruntime.InferenceSession(str(weights / self.family.file), options, providers=["CPUExecutionProvider"])
@@ -30,7 +30,7 @@ class Reference:
         canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         picture = (canvas[..., ::-1].astype(np.float32) - self.family.mean) / self.family.std
         answer = self.graph.run(None, {self.family.input: picture.transpose(2, 0, 1)[None].astype(np.float32)})
-        boxes, scores = self._yolox(answer[0][0]) if self.name.startswith("yolox") else self._nanodet(answer)
+        boxes, scores = self._yolox(answer[0][0]) if self.family.kind == "yolox" else self._nanodet(answer)
         limit = [rgb.shape[1], rgb.shape[0]] * 2
         return np.clip(boxes / scale, 0, limit), scores
 

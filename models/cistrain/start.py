@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from . import pca
 from .clips import picture, to_x
 from .data import STILLS
-from .detector import FAMILIES
+from .families import Family
 from .losses import sensitivity_probe
 from .networks import CHANNELS, SQUEEZE, Detect, Front, Teacher
 from .ratemodel import RateModel
@@ -23,7 +23,7 @@ LATENT_DEVIATION = 0.62  # of the whole latent tensor at qindex 32, where the st
 
 def moments(teacher: Teacher, paths: list[Path], input_size: int = 320, probes: int = 2, seed: int = 0) -> pca.Moments:
     """Statistics of 2x2 feature blocks and of the teacher's sensitivity to them, over whole pictures."""
-    made = pca.Moments(4 * FAMILIES[teacher.family].cut_channels)
+    made = pca.Moments(4 * teacher.trunk.graph.channels_of(teacher.family.cut))
     generator = torch.Generator().manual_seed(seed)
     for path in paths:
         x = torch.from_numpy(to_x(picture(path), input_size)[0]).permute(2, 0, 1)[None].float()
@@ -38,7 +38,7 @@ def moments(teacher: Teacher, paths: list[Path], input_size: int = 320, probes: 
     return made
 
 
-def untrained(family: str, weights: Path, stats: pca.Moments, floor: float = 0.05) -> dict:
+def untrained(family: Family, weights: Path, stats: pca.Moments, floor: float = 0.05) -> dict:
     """A checkpoint whose networks have PCA bottlenecks and silent residuals."""
     mean, covariance = stats.covariance()
     metric = stats.sensitivity(floor)
@@ -50,7 +50,7 @@ def untrained(family: str, weights: Path, stats: pca.Moments, floor: float = 0.0
     # One unit of this metric is the error that a unit of latent noise makes: feature losses then read as squared steps.
     unit = float(torch.trace((synthesis / scale).T @ metric @ (synthesis / scale))) / CHANNELS
     return {
-        "family": family,
+        "family": family.table(),
         "front": front.state_dict(),
         "detect": detect.state_dict(),
         "rate": RateModel().state_dict(),
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--family", choices=sorted(FAMILIES), default="yolox-nano")
+    parser.add_argument("--detector", type=Family.of, default="nanodet-plus-m-1.5x", help="name of a file in models/detectors, or a TOML file")
     parser.add_argument("--pictures", type=int, default=400)
     parser.add_argument("--floor", type=float, default=0.05)
     args = parser.parse_args()
@@ -72,8 +72,8 @@ def main() -> None:
     torch.manual_seed(0)
     paths = [p for s in STILLS for p in sorted((args.data / "images" / s).iterdir())]
     paths = random.Random(0).sample(paths, min(args.pictures, len(paths)))
-    stats = moments(Teacher(args.family, args.weights), paths)
-    torch.save(untrained(args.family, args.weights, stats, args.floor), args.out)
+    stats = moments(Teacher(args.detector, args.weights), paths)
+    torch.save(untrained(args.detector, args.weights, stats, args.floor), args.out)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .answers import Labels, answer_loss
 from .data import Material, Pairs
-from .losses import answer_loss, feature_loss
+from .families import Family
+from .losses import feature_loss
 from .networks import Detect, Front, Teacher
 from .quantise import step, sticky, straight_through
 from .ratemodel import RateModel
@@ -39,18 +41,21 @@ class Schedule:
     feature_weight: float = 1.0
     qindex: tuple[float, float] = (26.0, 50.0)
     average: float = 0.998
+    frozen: str = ""  # parts that keep their start values: "squeeze" (information squeezing), "back" (the detector behind the expansion)
 
 
 class Trainer:
     """Networks, optimiser and averages of one run."""
 
     def __init__(self, checkpoint: dict, weights: Path, schedule: Schedule):
-        self.schedule, self.family = schedule, checkpoint["family"]
+        self.schedule, self.family = schedule, Family.of(checkpoint["family"])
         self.teacher = Teacher(self.family, weights).eval()
         self.front, self.detect, self.rate = Front(self.family, weights), Detect(self.family, weights), RateModel()
         self.networks = {"front": self.front, "detect": self.detect, "rate": self.rate}
         for name, network in self.networks.items():
             network.load_state_dict(checkpoint[name])
+        for part in schedule.frozen.split():
+            {"squeeze": self.front.squeeze_picture, "back": self.detect.back}[part].requires_grad_(False)
         self.metric = checkpoint["metric"]
         self.average = {n: {k: v.clone() for k, v in self.networks[n].state_dict().items()} for n in ("front", "detect")}
         tuned = [*self.front.trunk.parameters(), *self.detect.back.parameters()]
@@ -75,15 +80,15 @@ class Trainer:
 
     def checkpoint(self) -> dict:
         state = {name: network.state_dict() for name, network in self.networks.items()}
-        state |= {"family": self.family, "metric": self.metric, "optimiser": self.optimiser.state_dict()}
+        state |= {"family": self.family.table(), "metric": self.metric, "optimiser": self.optimiser.state_dict()}
         return state | {"average": self.average, "steps": self.steps, "seconds": self.seconds}
 
     def averaged(self) -> dict:
         """A checkpoint to export: averaged weights, no optimiser."""
         note = f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"
-        return {**self.average, "family": self.family, "metric": self.metric, "rate": self.rate.state_dict(), "note": note}
+        return {**self.average, "family": self.family.table(), "metric": self.metric, "rate": self.rate.state_dict(), "note": note}
 
-    def loss(self, noisy: Tensor, clean: Tensor, progress: float) -> dict[str, Tensor]:
+    def loss(self, noisy: Tensor, clean: Tensor, labels: list[Labels] | None, progress: float) -> dict[str, Tensor]:
         """Terms of one batch; `noisy` and `clean` are [2, n, 3, h, w]."""
         s, n = self.schedule, noisy.shape[1]
         with torch.no_grad():
@@ -103,7 +108,7 @@ class Trainer:
             received = latents
         bits = self._bits(scaled, first, margin, qindex, detach=progress < s.warm)
         expanded = self.detect.expand(received)
-        terms = answer_loss(self.detect.back(expanded), answers)
+        terms = answer_loss(self.family, self.detect.back(expanded), answers, labels)
         terms["features"] = s.feature_weight * feature_loss(expanded, features, self.metric)
         strength = s.rate_weight * min(1.0, max(0.0, progress - s.warm) / max(s.ramp, 1e-6))
         # The rate model always learns; the networks feel its gradient as strongly as the schedule says.
@@ -125,14 +130,14 @@ class Trainer:
         inter = self.rate(first + change + noise[1], first, qindex)
         return key.sum((1, 2, 3)) / positions, inter.sum((1, 2, 3)) / positions
 
-    def step(self, noisy: Tensor, clean: Tensor) -> dict[str, float]:
+    def step(self, noisy: Tensor, clean: Tensor, labels: list[Labels] | None = None) -> dict[str, float]:
         """One optimiser step; returns the terms as numbers."""
         s = self.schedule
         progress = min(1.0, self.seconds / (60 * s.minutes))
         warm_up = min(1.0, (self.steps + 1) / 100)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        terms = self.loss(noisy, clean, progress)
+        terms = self.loss(noisy, clean, labels, progress)
         total = sum(v for k, v in terms.items() if not k.endswith("_bits"))
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -186,6 +191,7 @@ def main() -> None:
     for name in ("data", "weights", "start", "run"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sharper", type=Path, help="boxes of cistrain.sharper")
     for key, value in asdict(Schedule()).items():
         if key != "qindex":
             parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
@@ -198,7 +204,7 @@ def main() -> None:
     trainer = Trainer(checkpoint, args["weights"], schedule)
     seed = args["seed"] + trainer.steps
     torch.manual_seed(seed)
-    run(trainer, Pairs(Material.load(args["data"]), schedule.size, seed, schedule.clip_share), args["run"])
+    run(trainer, Pairs(Material.load(args["data"], args["sharper"]), schedule.size, seed, schedule.clip_share), args["run"])
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import Material, Pairs
+from .families import Family
 from .networks import Front
 from .perception import Discriminator, Perceptual
 from .quantise import step
@@ -114,7 +115,7 @@ def run(trainer: RestoreTrainer, pairs: Pairs, folder: Path, batch: int, save_ev
     log, sums, count, saved = (folder / "log.jsonl").open("a"), {}, 0, time.monotonic()
     while trainer.seconds < 60 * trainer.minutes:
         began = time.monotonic()
-        noisy, clean = (b.flatten(0, 1) for b in pairs.batch(batch))
+        noisy, clean = (b.flatten(0, 1) for b in pairs.batch(batch)[:2])
         for key, value in trainer.step(noisy, clean).items():
             sums[key] = sums.get(key, 0.0) + value
         count += 1
@@ -143,7 +144,7 @@ def main() -> None:
     torch.set_num_threads(1)
     args.run.mkdir(parents=True, exist_ok=True)
     model = torch.load(args.model)
-    front = Front(model["family"], args.weights)
+    front = Front(Family.of(model["family"]), args.weights)
     front.load_state_dict(model["front"])
     torch.manual_seed(args.seed)
     trainer = RestoreTrainer(front, Perceptual(args.vgg) if args.vgg else None, args.minutes)

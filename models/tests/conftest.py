@@ -69,11 +69,31 @@ def tiny_yolox(path: Path, side: int = 64) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7), str(path))
 
 
+def tiny_nanodet(path: Path, width: int, side: int = 64) -> None:
+    """A strided stem, a cut of 2 * width channels at stride 8 named 17 that ends in a concatenation, four levels of heads with 80 classes and 4 x 8 bins."""
+    b = Builder(9)
+    leaky = lambda x, **extra: b.node("LeakyRelu", [x], alpha=0.1, **extra)
+    x = b.node("MaxPool", [leaky(b.conv("data", 3, 24, 3, 2))], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    half = leaky(b.conv(x, 24, width, 3, 2))
+    cut = b.node("Concat", [half, leaky(b.conv(half, width, width))], axis=1, out="17")
+    order = b.const("order", np.arange(2 * width).reshape(2, width).T.ravel())
+    level, outputs = b.node("Gather", [cut, order], axis=1), []
+    for number in (77, 80, 83, 86):
+        outputs.append(b.conv(level, 2 * width, 80 + 32, name=f"conv_{number}"))
+        level = leaky(b.conv(level, 2 * width, 2 * width, 3, 2))
+    ports = [helper.make_tensor_value_info(o, onnx.TensorProto.FLOAT, None) for o in outputs]
+    image = helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, [1, 3, side, side])
+    graph = helper.make_graph(b.nodes, "tiny", [image], ports, b.weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7), str(path))
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
-    """A folder with the tiny detector under the name of the real one."""
+    """A folder with tiny detectors under the names of the real ones."""
     folder = tmp_path_factory.mktemp("weights")
     tiny_yolox(folder / "yolox_nano.onnx")
+    tiny_nanodet(folder / "nanodet-plus-m-1.5x_416_dequant_fp32.onnx", 16)
+    tiny_nanodet(folder / "nanodet-plus-m_416.onnx", 8)
     return folder
 
 
@@ -86,7 +106,7 @@ def seeded():
 @pytest.fixture
 def material():
     """Synthetic bursts: bright rectangles that move over a fixed background."""
-    from cistrain.data import Material
+    from cistrain.data import Material, Shot
 
     random = np.random.default_rng(0)
     bursts = []
@@ -98,4 +118,4 @@ def material():
             frame[60:180, 40 + 6 * step : 90 + 6 * step] = (230, 200, 40)
             burst.append(frame)
         bursts.append(burst)
-    return Material(bursts=bursts, burst_weights=[1.0] * len(bursts))
+    return Material(bursts=[[Shot(f) for f in b] for b in bursts], burst_weights=[1.0] * len(bursts))

@@ -6,10 +6,11 @@ import onnxruntime
 import pytest
 import torch
 
-from cistrain.detector import FAMILIES, Back, Trunk
+from cistrain.detector import Back, Trunk
+from cistrain.families import Family
 from cistrain.onnxgraph import OnnxGraph
 
-FAMILY = FAMILIES["yolox-nano"]
+FAMILY = Family.of("yolox-nano")
 
 
 def test_whole_graph_agrees_with_onnx_runtime(weights):

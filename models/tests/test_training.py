@@ -7,17 +7,19 @@ import torch
 
 from cistrain import start
 from cistrain.data import Pairs
+from cistrain.families import Family
 from cistrain.networks import Front, Teacher
 from cistrain.train import Schedule, Trainer, run
 from cistrain.train_restore import RestoreTrainer, pixel_loss
 
 SIZE = 128
+FAMILY = Family.of("yolox-nano")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(weights):
     torch.manual_seed(0)
-    teacher = Teacher("yolox-nano", weights)
+    teacher = Teacher(FAMILY, weights)
     stats = start.pca.Moments(256)
     generator = torch.Generator().manual_seed(0)
     for _ in range(4):
@@ -25,10 +27,10 @@ def checkpoint(weights):
         with torch.no_grad():
             features = teacher.trunk(teacher.normalise(torch.nn.functional.avg_pool2d(x, 2)))
         features.requires_grad_()
-        scalar = start.sensitivity_probe("yolox-nano", teacher.back(features), generator)
+        scalar = start.sensitivity_probe(FAMILY, teacher.back(features), generator)
         (gradient,) = torch.autograd.grad(scalar, features)
         stats.add(start.pca.blocks(features.detach()), start.pca.blocks(gradient))
-    return start.untrained("yolox-nano", weights, stats)
+    return start.untrained(FAMILY, weights, stats)
 
 
 def losses(trainer, material, steps: int) -> list[dict]:
@@ -73,7 +75,7 @@ def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
 
 
 def test_restoration_learns(checkpoint, weights, material):
-    front = Front("yolox-nano", weights)
+    front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
     trainer = RestoreTrainer(front, None, minutes=10, learning_rate=2e-3)
     pairs = Pairs(material, SIZE, 1, 1.0)
