@@ -39,7 +39,7 @@ class Schedule:
     rate_weight: float = 0.01  # loss per bit and latent position at step 1
     key_share: float = 0.15  # weight of a key frame's bits beside an inter frame's
     feature_weight: float = 1.0
-    qindex: tuple[float, float] = (26.0, 50.0)
+    qindex: tuple[float, float] = (28.0, 52.0)
     average: float = 0.998
     frozen: str = ""  # parts that keep their start values: "squeeze" (information squeezing), "back" (the detector behind the expansion)
 

@@ -30,11 +30,11 @@ QINDEX = (24.0, 44.0)
 class RestoreTrainer:
     """Restoration network, adversary, optimisers and averages of one run."""
 
-    def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 1e-3):
+    def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 1e-3, perceive: float = 0.5, oppose: float = 0.8):
         self.front, self.perceptual, self.minutes = front.eval().requires_grad_(False), perceptual, minutes
         self.restore, self.adversary = Restore(), Discriminator()
         self.average = Restore()
-        self.learning_rate = learning_rate
+        self.learning_rate, self.perceive, self.oppose = learning_rate, perceive, oppose
         self.optimiser = torch.optim.Adam(self.restore.parameters(), lr=learning_rate, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.steps, self.seconds = 0, 0.0
@@ -60,17 +60,17 @@ class RestoreTrainer:
         fit(self.restore, ((self.received(x), x) for x in examples))
         self.average.load_state_dict(self.restore.state_dict())
 
-    def step(self, noisy: Tensor, clean: Tensor, perceive: float = 0.7, oppose: float = 0.82) -> dict[str, float]:
-        """One step; perception joins after a share `perceive` of the time, the adversary after `oppose`."""
+    def step(self, noisy: Tensor, clean: Tensor) -> dict[str, float]:
+        """One step; perception joins after the share `perceive` of the time, the adversary after `oppose`."""
         progress = min(1.0, self.seconds / (60 * self.minutes))
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
         ours = self.restore(self.received(noisy))
         terms = {"pixels": pixel_loss(ours, clean)}
-        if self.perceptual is not None and progress >= perceive:
+        if self.perceptual is not None and progress >= self.perceive:
             terms["perceptual"] = 0.4 * self.perceptual(*_window(ours, clean))
-        if progress >= oppose:
+        if progress >= self.oppose:
             terms["critic"] = self._teach_adversary(ours.detach(), clean)
             terms["adversary"] = -0.004 * self.adversary(ours).mean()
         total = sum(v for k, v in terms.items() if k != "critic")
@@ -137,6 +137,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it there is no perceptual term")
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--perceive", type=float, default=0.5, help="share of the time after which perception joins")
+    parser.add_argument("--oppose", type=float, default=0.8, help="share of the time after which the adversary joins; 1: never")
     parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
@@ -147,7 +149,7 @@ def main() -> None:
     front = Front(Family.of(model["family"]), args.weights)
     front.load_state_dict(model["front"])
     torch.manual_seed(args.seed)
-    trainer = RestoreTrainer(front, Perceptual(args.vgg) if args.vgg else None, args.minutes)
+    trainer = RestoreTrainer(front, Perceptual(args.vgg) if args.vgg else None, args.minutes, perceive=args.perceive, oppose=args.oppose)
     pairs = Pairs(Material.load(args.data), args.size, args.seed, 0.35)
     last = args.run / "last.pt"
     if last.exists():
