@@ -1,33 +1,51 @@
-"""The path of this project, through its real elements: clip -> cisencode -> units -> cisdetect -> cisjson."""
+"""The path of this project, through its real elements: clip -> cisencode -> .cis -> cisparse -> cisdetect -> cisjson."""
 
 import json
+import math
 import pathlib
-import re
-import subprocess
-import tempfile
+import tomllib
 
+from . import cpu
 from .coco import OFFICIAL_IDS
 
 
-def run(clip, **properties):
-    """Encodes `clip` with these properties of cisencode; returns (units, camera) where `units` are cisjson's lines and
-    `camera` is what cisencode counted. Detections come at a threshold of 0.01, as average precision wants them."""
-    encode = " ".join(f"{name.replace('_', '-')}={value}" for name, value in properties.items())
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "out.jsonl"
-        line = (f"filesrc location={clip} ! decodebin ! videoconvert ! cisencode {encode} ! cisdetect threshold=0.01 ! "
-                f"cisjson stream=bench ! filesink location={out}")
-        log = subprocess.run(["gst-launch-1.0", "-m", *line.split()], check=True, capture_output=True, text=True).stdout
-        units = [json.loads(row) for row in out.read_text().splitlines()]
-    return units, camera_statistics(log)
+class Elements:
+    """Runs cis on one uncompressed clip; what does not depend on qindex is measured once."""
+
+    def __init__(self, source, frames, folder, **properties):
+        self.frames, self.folder = frames, pathlib.Path(folder)
+        self.reader = ["filesrc", f"location={source}", "!", "y4mdec", "!"]
+        self.properties = properties
+        self._before = None
+
+    def run(self, qindex):
+        """(lines of cisjson, CPU milliseconds a frame at the camera). Detections come at a threshold of 0.01, as average precision wants them."""
+        stream, lines = self.folder / "ours.cis", self.folder / "ours.jsonl"
+        encode = ["cisencode", f"qindex={qindex}", *(f"{k.replace('_', '-')}={v}" for k, v in self.properties.items()), "!", "filesink", f"location={stream}"]
+        one = ["identity", "eos-after=2", "!"]
+        if self._before is None:
+            self._before = [launch(self.reader + one + encode), launch([*self.reader, "fakesink"]), launch([*self.reader, *one, "fakesink"])]
+        ms = cpu.per_frame_ms(self.frames, launch(self.reader + encode), *self._before)
+        return self.detect(["filesrc", f"location={stream}", "!", "cisparse"], lines), ms
+
+    def detect(self, source, lines):
+        """cisjson's lines for the coded frames of `source`."""
+        model = [f"model={self.properties['model']}"] if "model" in self.properties else []
+        launch([*source, "!", "cisdetect", *model, "threshold=0.01", "!", "cisjson", "stream=bench", "!", "filesink", f"location={lines}"])
+        return [json.loads(row) for row in lines.read_text().splitlines()]
 
 
-def camera_statistics(log):
-    """The last `cisencode-stats` message in gst-launch's log as a dictionary of numbers."""
-    found = re.findall(r"cisencode-stats, (.*?);", log)
-    if not found:
-        raise SystemExit("cisencode posted no cisencode-stats message: plugin and bench are of different versions")
-    return {k: float(v) for k, v in re.findall(r"([a-z0-9-]+)=\([a-z0-9]+\)([-0-9.e+]+)", found[-1])}
+def launch(line):
+    """CPU seconds of a pipeline."""
+    return cpu.seconds(["gst-launch-1.0", "-q", *line])
+
+
+def stills(pattern, folder, qindex, **properties):
+    """cisjson's lines for the PNG files `pattern` (printf style, from 1), each a key frame, all in one pipeline of the real elements."""
+    encode = [f"{k.replace('_', '-')}={v}" for k, v in properties.items()]
+    source = ["multifilesrc", f"location={pattern}", "start-index=1", "caps=image/png,framerate=1/1", "!", "pngdec", "!", "videoconvert", "!",
+              "cisencode", f"qindex={qindex}", "key-interval=1", *encode]
+    return Elements("", 0, folder, **properties).detect(source, pathlib.Path(folder) / "ours.jsonl")
 
 
 def detections(units, frame_of):
@@ -36,3 +54,25 @@ def detections(units, frame_of):
         {"image_id": frame_of(unit), "category_id": OFFICIAL_IDS[thing["class_id"]], "bbox": thing["box"], "score": thing["confidence"]}
         for unit in units for thing in unit["objects"]
     ]
+
+
+class Bundle:
+    """The facts of a model bundle that a report needs."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.manifest = tomllib.loads((self.folder / "manifest.toml").read_text())
+        self.id = self.manifest["id"]
+        self.default_qindex = self.manifest["latents"]["qindex-default"]
+        self.input_size = self.manifest["input"]["default-size"]
+
+    def x(self, width, height, input_size):
+        """(width, height) of the network's input for a source of this size (docs/bundle.md, "Geometry")."""
+        long, multiple = input_size * self.manifest["input"]["squeeze"], self.manifest["input"]["multiple"]
+        sides = (max(1, math.floor(side * long / max(width, height) + 0.5)) for side in (width, height))
+        return tuple(-(-side // multiple) * multiple for side in sides)
+
+    def front_macs(self, width, height, input_size):
+        """MACs of the front for a source of this size, counted in its graph."""
+        from . import macs
+        return macs.count(self.folder / self.manifest["front"]["file"], (1, 3, *reversed(self.x(width, height, input_size))))

@@ -1,60 +1,58 @@
-"""What a run found as Markdown and as a plot."""
+"""What a run found as Markdown, and the figures that follow from its rows."""
 
 from collections import defaultdict
 
 from .delta import delta_rate
 
+CIS, CODEC = "cis", "video codec"
 
-def markdown(report):
-    """The rows as a table, and the delta rates of cis against each rival."""
-    judged = f"every {report['every']}. frame judged" if report["every"] > 1 else "every frame judged"
-    coded = "only judged frames coded" if report["thin"] else "all frames coded"
-    lines = [f"**{report['clip']}**: {report['width']}x{report['height']}, {report['fps']:g} fps, {report['frames']} frames, {coded}, {judged}; "
-             f"reference: {report['reference']}; {report['machine']}; commit {report['commit']}.", "",
-             "| path | setting | AP50 | AP50:95 | bytes a frame | kbit/s | camera CPU ms a frame | camera GMAC a frame |", "|---|---|---|---|---|---|---|---|"]
-    for r in report["rows"]:
+
+def markdown(run):
+    """The rows as a table, and the delta rates of cis."""
+    unit = "picture" if run["kind"] == "stills" else "frame"
+    lines = [headline(run), "", f"| path | setting | AP50 | AP50:95 | bytes a {unit} | kbit/s | camera CPU ms a {unit} | camera GMAC a {unit} |", "|---|---|---|---|---|---|---|---|"]
+    for r in run["rows"]:
         cells = [r["path"], r.get("setting", "-"), f"{r['ap50']:.3f}", f"{r['ap']:.3f}"]
         cells += [format(r[key], form) if key in r else "-" for key, form in (("bytes", ".0f"), ("kbps", ".1f"), ("cpu_ms", ".1f"), ("gmac", ".3f"))]
+        if r.get("cached"):
+            cells[6] += " (kept)"
         lines.append("| " + " | ".join(cells) + " |")
-    for name, found in deltas(report):
-        if found is None:
-            lines.append(f"\nBits against {name} at equal AP50: no shared accuracy range.")
-        else:
-            lines.append(f"\nBits against {name} at equal AP50: {found[0]:+.0f} % (over AP50 {found[1]:.3f} to {found[2]:.3f}).")
+    for accuracy, title in (("ap50", "AP50"), ("ap", "AP50:95")):
+        lines += ["", f"Bits of cis at equal {title}:", ""]
+        lines += [f"* against {name}: {said(found)}" for name, found in deltas(run, accuracy).items()]
     return "\n".join(lines)
 
 
-def curves(report):
-    """path -> [(kbit/s, AP50)] of the paths that have a rate."""
+def headline(run):
+    if run["kind"] == "stills":
+        what = f"{run['frames']} pictures, long side {run['long_side']} (median), each coded alone"
+    else:
+        what = f"{run['width']}x{run['height']}, {run['frames']} frames at {run['fps']:g} fps" + (f" (every {run['thin']}. of the clip)" if run["thin"] > 1 else "")
+        what += f", {run['judged']} judged"
+    return f"**{run['clip']}**: {what}; reference: {run['reference']}; {run['machine']}; commit {run['commit']}; bundle {run['bundle']}."
+
+
+def said(found):
+    """A delta rate in words."""
+    if found is None:
+        return "no shared accuracy range"
+    return f"{found[0]:+.0f} % (over {found[1]:.3f} to {found[2]:.3f})"
+
+
+def curves(run, accuracy="ap50", kind=None):
+    """path -> [(bytes a frame, accuracy)] of the paths that have a rate."""
     found = defaultdict(list)
-    for r in report["rows"]:
-        if "kbps" in r and r.get("curve", True):
-            found[r["path"]].append((r["kbps"], r["ap50"]))
-    return found
+    for r in run["rows"]:
+        if "bytes" in r and kind in (None, r["kind"]):
+            found[r["path"]].append((r["bytes"], r[accuracy]))
+    return dict(found)
 
 
-def deltas(report):
-    """(rival, delta rate or None) for each rival with a curve."""
-    found = curves(report)
-    ours = found.pop("cis", None)
-    return [(name, delta_rate(ours, points)) for name, points in found.items()] if ours else []
-
-
-def plot(report, path):
-    """AP50 over kbit/s, one line a path; `path` ends in .svg or .png."""
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    for name, points in curves(report).items():
-        rate, accuracy = zip(*sorted(points))
-        axes.plot(rate, accuracy, marker="o", linewidth=2.5 if name == "cis" else 1.2, label=name)
-    for r in report["rows"]:
-        if "kbps" not in r:
-            axes.axhline(r["ap50"], color="grey", linestyle=":", label=r["path"])
-    axes.set(xscale="log", xlabel="kbit/s on the wire", ylabel="AP50", title=f"{report['clip']}, {report['fps']:g} fps; reference: {report['reference']}")
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
+def deltas(run, accuracy="ap50"):
+    """rival -> (per cent, from, to) or None, for each rival, and for the best of the codecs at each accuracy."""
+    ours = [point for points in curves(run, accuracy, CIS).values() for point in points]
+    rivals = {name: points for name, points in curves(run, accuracy).items() if name not in curves(run, accuracy, CIS)}
+    codecs = [point for points in curves(run, accuracy, CODEC).values() for point in points]
+    if codecs:
+        rivals = {"the best codec, whichever it is": codecs, **rivals}
+    return {name: delta_rate(ours, points) for name, points in rivals.items()} if ours else {}

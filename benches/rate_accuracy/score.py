@@ -13,8 +13,8 @@ def average_precision(truth, detections, image_ids):
     Only the categories that the labels hold count."""
     ids = set(image_ids)
     categories = {c["id"] for c in truth["categories"]}
-    rows = [d for d in detections if d["image_id"] in ids and d["category_id"] in categories]
-    if not rows:
+    rows = [dict(d) for d in detections if d["image_id"] in ids and d["category_id"] in categories]
+    if not rows or not any(a["image_id"] in ids for a in truth["annotations"]):
         return 0.0, 0.0
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
@@ -26,4 +26,10 @@ def average_precision(truth, detections, image_ids):
         run.evaluate()
         run.accumulate()
         run.summarize()
-    return float(run.stats[1]), float(run.stats[0])
+    return max(0.0, float(run.stats[1])), max(0.0, float(run.stats[0]))
+
+
+def as_truth(detections, image_ids, sure):
+    """COCO-format labels of the detections that are at least this sure."""
+    held = [dict(d, id=i, area=d["bbox"][2] * d["bbox"][3], iscrowd=0) for i, d in enumerate((d for d in detections if d["score"] >= sure), 1)]
+    return {"images": [{"id": i} for i in image_ids], "annotations": held, "categories": [{"id": c} for c in sorted({d["category_id"] for d in held})]}

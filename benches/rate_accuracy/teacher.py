@@ -2,6 +2,9 @@
 
 What it finds on source frames is the ceiling that a codec is measured against. The weights are not part of the project."""
 
+import hashlib
+import pathlib
+
 import cv2
 import numpy as np
 import onnxruntime
@@ -18,14 +21,46 @@ class Teacher:
     def __init__(self, path, threshold=0.01, nms_iou=0.6, threads=1):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        cv2.setNumThreads(threads)
+        self.path = pathlib.Path(path)
+        self.digest = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0]
         self.side = self.input.shape[2] if isinstance(self.input.shape[2], int) else 416
         self.yolox = len(self.session.get_outputs()) == 1 and self.session.get_outputs()[0].shape[-1] == 85
         self.threshold, self.nms_iou = threshold, nms_iou
 
-    def detect(self, frame):
-        """[{category_id, bbox, score}] in pixels of the frame."""
+    @property
+    def name(self):
+        return self.path.stem
+
+    def macs(self):
+        """Multiply-accumulates of one frame, counted in the graph."""
+        from . import macs
+        return macs.count(self.path, (1, 3, self.side, self.side))
+
+    def detect(self, frame, tiles=1):
+        """[{category_id, bbox, score}] in pixels of the frame. With `tiles` n > 1 it looks at n x n overlapping parts too, each at the model's
+        input size, and so sees small objects that are lost when the whole frame is scaled down."""
+        boxes, scores = self._look(frame)
+        if tiles > 1:
+            parts = [self._part(frame, *part) for part in cuts(frame.shape[1], frame.shape[0], tiles)]
+            boxes = np.concatenate([boxes, *(b for b, _ in parts)])
+            scores = np.concatenate([scores, *(s for _, s in parts)])
+        return self._suppress(boxes, scores)
+
+    def _part(self, frame, x0, y0, x1, y1):
+        """What is found in a part of the frame, without boxes that its inner borders cut: another part has them whole."""
+        height, width, _ = frame.shape
+        boxes, scores = self._look(frame[y0:y1, x0:x1])
+        boxes += [x0, y0, x0, y0]
+        near = 2
+        cut = ((boxes[:, 0] < x0 + near) & (x0 > 0)) | ((boxes[:, 1] < y0 + near) & (y0 > 0)) \
+            | ((boxes[:, 2] > x1 - near) & (x1 < width)) | ((boxes[:, 3] > y1 - near) & (y1 < height))
+        return boxes[~cut], scores[~cut]
+
+    def _look(self, frame):
+        """(corner boxes, scores of all classes), not yet suppressed."""
         height, width, _ = frame.shape
         scale = self.side / max(height, width)
         w, h = round(width * scale), round(height * scale)
@@ -40,7 +75,8 @@ class Teacher:
         boxes = (boxes - [x0, y0, x0, y0]) / scale
         boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
         boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
-        return self._suppress(boxes, scores)
+        some = scores.max(1) > self.threshold
+        return boxes[some], scores[some]
 
     def _yolox(self, out):
         grids = []
@@ -70,6 +106,8 @@ class Teacher:
 
     def _suppress(self, boxes, scores):
         rows = []
+        if not len(scores):
+            return rows
         for index in np.flatnonzero(scores.max(0) > self.threshold):
             keep = np.flatnonzero(scores[:, index] > self.threshold)
             b, s = boxes[keep], scores[keep, index]
@@ -77,3 +115,11 @@ class Teacher:
             for k in np.ravel(cv2.dnn.NMSBoxes(xywh.tolist(), s.tolist(), self.threshold, self.nms_iou)):
                 rows.append({"category_id": OFFICIAL_IDS[index], "bbox": xywh[k].tolist(), "score": float(s[k])})
         return rows
+
+
+def cuts(width, height, n, overlap=0.25):
+    """Corners (x0, y0, x1, y1) of n x n parts of a frame that overlap by this share of a part's sides."""
+    def along(side):
+        length = side / (n - (n - 1) * overlap)
+        return [(round(i * length * (1 - overlap)), min(side, round(i * length * (1 - overlap) + length))) for i in range(n)]
+    return [(x0, y0, x1, y1) for y0, y1 in along(height) for x0, x1 in along(width)]
