@@ -96,7 +96,7 @@ class Bench:
         for qindex in self.args.qindex:
             units, ms = elements.run(qindex)
             found = ours.detections(units, lambda unit: self.image(round(unit["pts_ns"] * self.fps / 1e9)))
-            self.add(f"cis {bundle.id}", CIS, found, sum(unit["bytes"] for unit in units), setting=f"qindex {qindex}", qindex=qindex,
+            self.add(bundle.id, CIS, found, sum(unit["bytes"] for unit in units), setting=f"qindex {qindex}", qindex=qindex,
                      default=qindex == bundle.default_qindex, cpu_ms=ms, gmac=macs / 1e9)
 
     def run_boxes(self, found):

@@ -7,7 +7,7 @@ from scipy.interpolate import PchipInterpolator
 def monotone(points):
     """The upper hull of (rate, accuracy) points: those where no cheaper point is at least as accurate, by rising rate."""
     best, kept = -np.inf, []
-    for rate, accuracy in sorted(points):
+    for rate, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
         if accuracy > best:
             best = accuracy
             kept.append((rate, accuracy))

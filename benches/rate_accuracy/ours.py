@@ -40,12 +40,25 @@ def launch(line):
     return cpu.seconds(["gst-launch-1.0", "-q", *line])
 
 
-def stills(pattern, folder, qindex, **properties):
-    """cisjson's lines for the PNG files `pattern` (printf style, from 1), each a key frame, all in one pipeline of the real elements."""
-    encode = [f"{k.replace('_', '-')}={v}" for k, v in properties.items()]
-    source = ["multifilesrc", f"location={pattern}", "start-index=1", "caps=image/png,framerate=1/1", "!", "pngdec", "!", "videoconvert", "!",
-              "cisencode", f"qindex={qindex}", "key-interval=1", *encode]
-    return Elements("", 0, folder, **properties).detect(source, pathlib.Path(folder) / "ours.jsonl")
+class StillElements:
+    """The same for PNG files `pattern` (printf style, from 1): each becomes a key frame, all in one pipeline."""
+
+    def __init__(self, pattern, pictures, folder, **properties):
+        self.pattern, self.pictures, self.elements = pattern, pictures, Elements(None, 0, folder, **properties)
+        self._before = None
+
+    def reader(self, *more):
+        return ["multifilesrc", f"location={self.pattern}", "start-index=1", *more, "caps=image/png,framerate=1/1", "!", "pngdec", "!", "videoconvert", "!",
+                "video/x-raw,format=I420", "!"]
+
+    def run(self, qindex):
+        """(lines of cisjson, CPU milliseconds a picture at the camera)."""
+        coder = ["cisencode", f"qindex={qindex}", "key-interval=1", *(f"{k.replace('_', '-')}={v}" for k, v in self.elements.properties.items())]
+        if self._before is None:
+            one = self.reader("stop-index=1")
+            self._before = [launch([*one, *coder, "!", "fakesink"]), launch([*self.reader(), "fakesink"]), launch([*one, "fakesink"])]
+        ms = cpu.per_frame_ms(self.pictures, launch([*self.reader(), *coder, "!", "fakesink"]), *self._before)
+        return self.elements.detect([*self.reader(), *coder], self.elements.folder / "ours.jsonl"), ms
 
 
 def detections(units, frame_of):
@@ -75,4 +88,4 @@ class Bundle:
     def front_macs(self, width, height, input_size):
         """MACs of the front for a source of this size, counted in its graph."""
         from . import macs
-        return macs.count(self.folder / self.manifest["front"]["file"], (1, 3, *reversed(self.x(width, height, input_size))))
+        return macs.count(self.folder / self.manifest["front"]["file"], *self.x(width, height, input_size))

@@ -18,8 +18,9 @@ def markdown(run):
             cells[6] += " (kept)"
         lines.append("| " + " | ".join(cells) + " |")
     for accuracy, title in (("ap50", "AP50"), ("ap", "AP50:95")):
-        lines += ["", f"Bits of cis at equal {title}:", ""]
-        lines += [f"* against {name}: {said(found)}" for name, found in deltas(run, accuracy).items()]
+        found = deltas(run, accuracy)
+        if found:
+            lines += ["", f"Bits of cis at equal {title}:", "", *(f"* against {name}: {said(delta)}" for name, delta in found.items())]
     return "\n".join(lines)
 
 
@@ -29,7 +30,7 @@ def headline(run):
     else:
         what = f"{run['width']}x{run['height']}, {run['frames']} frames at {run['fps']:g} fps" + (f" (every {run['thin']}. of the clip)" if run["thin"] > 1 else "")
         what += f", {run['judged']} judged"
-    return f"**{run['clip']}**: {what}; reference: {run['reference']}; {run['machine']}; commit {run['commit']}; bundle {run['bundle']}."
+    return f"**{run['clip']}**: {what}; reference: {run['reference']}; {run['machine']}; commit {run['commit']}; bundle {run['bundle']}, {run['build']} build."
 
 
 def said(found):

@@ -78,13 +78,14 @@ class Stills:
         bundle, size = self.args.bundle, self.args.input_size
         more = {"model": bundle.folder.resolve()} if self.args.own_bundle else {}
         macs = np.mean([count for count in self._macs(bundle, size)])
+        elements = ours.StillElements(self.folder / "%06d.png", len(self.ids), self.folder, input_size=size, **more)
         for qindex in self.args.qindex:
-            units = ours.stills(self.folder / "%06d.png", self.folder, qindex, input_size=size, **more)
+            units, ms = elements.run(qindex)
             if len(units) != len(self.ids):
                 raise SystemExit(f"cisjson has {len(units)} lines for {len(self.ids)} pictures")
             image = {id(unit): self.ids[n] for n, unit in enumerate(units)}
-            self.add(f"cis {bundle.id}", CIS, ours.detections(units, lambda unit: image[id(unit)]), sum(unit["bytes"] for unit in units),
-                     setting=f"qindex {qindex}", qindex=qindex, default=qindex == bundle.default_qindex, gmac=macs / 1e9)
+            self.add(bundle.id, CIS, ours.detections(units, lambda unit: image[id(unit)]), sum(unit["bytes"] for unit in units),
+                     setting=f"qindex {qindex}", qindex=qindex, default=qindex == bundle.default_qindex, cpu_ms=ms, gmac=macs / 1e9)
 
     def _macs(self, bundle, size):
         known = {}

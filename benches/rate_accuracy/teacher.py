@@ -37,7 +37,7 @@ class Teacher:
     def macs(self):
         """Multiply-accumulates of one frame, counted in the graph."""
         from . import macs
-        return macs.count(self.path, (1, 3, self.side, self.side))
+        return macs.count(self.path, self.side, self.side)
 
     def detect(self, frame, tiles=1):
         """[{category_id, bbox, score}] in pixels of the frame. With `tiles` n > 1 it looks at n x n overlapping parts too, each at the model's
