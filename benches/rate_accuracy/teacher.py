@@ -15,6 +15,10 @@ _NANODET_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
 _NANODET_STD = np.array([57.375, 57.12, 58.395], np.float32)
 
 
+# The surest (box, class) pairs before and after suppression: what comes later moves no average precision and costs most of the time.
+CANDIDATES, MOST = 2000, 300
+
+
 class Teacher:
     """Detects on RGB frames of any size at the model's own input size, letterboxed."""
 
@@ -105,16 +109,17 @@ class Teacher:
         return np.concatenate(boxes), np.concatenate(scores)
 
     def _suppress(self, boxes, scores):
-        rows = []
-        if not len(scores):
-            return rows
-        for index in np.flatnonzero(scores.max(0) > self.threshold):
-            keep = np.flatnonzero(scores[:, index] > self.threshold)
-            b, s = boxes[keep], scores[keep, index]
-            xywh = np.concatenate([b[:, :2], b[:, 2:] - b[:, :2]], 1)
-            for k in np.ravel(cv2.dnn.NMSBoxes(xywh.tolist(), s.tolist(), self.threshold, self.nms_iou)):
-                rows.append({"category_id": OFFICIAL_IDS[index], "bbox": xywh[k].tolist(), "score": float(s[k])})
-        return rows
+        """The surest boxes, suppressed class by class."""
+        place, index = np.nonzero(scores > self.threshold)
+        sure = scores[place, index]
+        surest = np.argsort(-sure, kind="stable")[:CANDIDATES]
+        place, index, sure = place[surest], index[surest], sure[surest]
+        if not len(sure):
+            return []
+        xywh = np.concatenate([boxes[place, :2], boxes[place, 2:] - boxes[place, :2]], 1)
+        kept = np.ravel(cv2.dnn.NMSBoxesBatched(xywh.tolist(), sure.tolist(), index.tolist(), self.threshold, self.nms_iou))
+        kept = kept[np.argsort(-sure[kept], kind="stable")][:MOST]
+        return [{"category_id": OFFICIAL_IDS[index[k]], "bbox": xywh[k].tolist(), "score": float(sure[k])} for k in kept]
 
 
 def cuts(width, height, n, overlap=0.25):
