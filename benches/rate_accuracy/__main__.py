@@ -68,7 +68,7 @@ def main():
             run = kind(item, args, teacher, kept, folder)
             run.run()
         found = {**run.facts(), "bundle": args.bundle.id, "input_size": args.input_size, "machine": machine(), "build": os.environ.get("CIS_PROFILE", "unknown"), "encoders": args.ffmpeg,
-                 "commit": first_line(["git", "describe", "--always", "--dirty"]), "rows": [rounded(row) for row in run.rows]}
+                 "commit": first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]), "rows": [rounded(row) for row in run.rows]}
         text = report.markdown(found)
         print(text, flush=True)
         if args.out:
