@@ -1,5 +1,6 @@
 """Average precision, by COCO's own code."""
 
+import collections
 import contextlib
 import io
 
@@ -29,7 +30,14 @@ def average_precision(truth, detections, image_ids):
     return max(0.0, float(run.stats[1])), max(0.0, float(run.stats[0]))
 
 
+# A class with a smaller share of the reference's boxes is left out: one doubtful box would weigh as much as all cars.
+LEAST_SHARE = 0.05
+
+
 def as_truth(detections, image_ids, sure):
-    """COCO-format labels of the detections that are at least this sure."""
-    held = [dict(d, id=i, area=d["bbox"][2] * d["bbox"][3], iscrowd=0) for i, d in enumerate((d for d in detections if d["score"] >= sure), 1)]
-    return {"images": [{"id": i} for i in image_ids], "annotations": held, "categories": [{"id": c} for c in sorted({d["category_id"] for d in held})]}
+    """COCO-format labels of the detections that are at least this sure, of the classes that are not rare among them."""
+    held = [d for d in detections if d["score"] >= sure]
+    count = collections.Counter(d["category_id"] for d in held)
+    classes = {c for c, n in count.items() if n >= LEAST_SHARE * len(held)}
+    held = [dict(d, id=i, area=d["bbox"][2] * d["bbox"][3], iscrowd=0) for i, d in enumerate((d for d in held if d["category_id"] in classes), 1)]
+    return {"images": [{"id": i} for i in image_ids], "annotations": held, "categories": [{"id": c} for c in sorted(classes)]}

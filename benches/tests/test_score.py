@@ -48,3 +48,10 @@ def test_nothing_found_and_nothing_to_find_are_zero():
 def test_the_reference_takes_only_sure_detections():
     truth = as_truth([box(1, [0, 0, 9, 9], score=0.39), box(1, [1, 1, 9, 9], score=0.4)], [1], 0.4)
     assert [a["bbox"] for a in truth["annotations"]] == [[1, 1, 9, 9]]
+
+
+def test_a_rare_class_is_no_part_of_the_reference():
+    many = [box(1, [n, 0, 9, 9]) for n in range(30)]
+    truth = as_truth([*many, box(1, [50, 50, 9, 9], category=8)], [1], 0.4)
+    assert [c["id"] for c in truth["categories"]] == [1]
+    assert len(truth["annotations"]) == 30
