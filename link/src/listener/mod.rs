@@ -3,6 +3,7 @@
 mod admission;
 mod config;
 mod event;
+mod liveness;
 mod session;
 mod shared;
 mod stream;

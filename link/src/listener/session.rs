@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::admission::{Denied, admit};
 use super::event::{Event, Slot};
+use super::liveness;
 use super::shared::Shared;
 use super::stream::{Conflict, Registration, Stream};
 use crate::control::{Broken, ControlReader, ControlWriter};
@@ -103,12 +104,23 @@ async fn register(
         match shared.register.add(stream.clone(), limits.streams) {
             Ok(registration) => return Ok((registration, slots)),
             Err(Conflict::Refused(refusal, words)) => return Err(Denied::new(refusal, words)),
-            Err(Conflict::Older(older)) => {
-                older.connection.close(Close::Replaced.code().into(), b"");
-                older.ended().await;
+            Err(Conflict::Older(older)) => replace(&older).await,
+            Err(Conflict::Taken(older)) if liveness::answers(&older).await => {
+                let text = format!("{} is published from {} already", older.name, older.remote);
+                return Err(Denied::new(Refusal::NameTaken, text));
+            }
+            Err(Conflict::Taken(older)) => {
+                tracing::info!(stream = %older.name, remote = %older.remote, "gone without a word: its name is free");
+                replace(&older).await;
             }
         }
     }
+}
+
+/// Ends an older connection; everything of it is with the application then.
+async fn replace(older: &Stream) {
+    older.connection.close(Close::Replaced.code().into(), b"");
+    older.ended().await;
 }
 
 async fn serve(
@@ -195,16 +207,17 @@ impl Session<'_> {
                 }
             }
             let wishes = self.stream.outbox.take();
+            // Before the key request: the camera can tell whether the newest key was known when another was asked for.
+            let units = self.stream.counters.lock().units;
+            if units != told || wishes.probe {
+                told = units;
+                writer.send(&Message::Received { units }).await?;
+            }
             if wishes.key {
                 writer.send(&Message::KeyRequest).await?;
             }
             for (layer, on) in wishes.layers {
                 writer.send(&Message::Layer { layer, on }).await?;
-            }
-            let units = self.stream.counters.lock().units;
-            if units != told {
-                told = units;
-                writer.send(&Message::Received { units }).await?;
             }
         }
     }

@@ -54,6 +54,8 @@ pub struct Outbox {
 #[derive(Default)]
 pub struct Wishes {
     pub key: bool,
+    /// Something that the camera's end must acknowledge.
+    pub probe: bool,
     pub layers: BTreeMap<u8, bool>,
 }
 
@@ -65,6 +67,11 @@ impl Outbox {
 
     pub fn set_layer(&self, layer: u8, on: bool) {
         self.wishes.lock().layers.insert(layer, on);
+        self.wake.notify_one();
+    }
+
+    pub fn probe(&self) {
+        self.wishes.lock().probe = true;
         self.wake.notify_one();
     }
 
@@ -135,6 +142,8 @@ pub enum Conflict {
     Refused(Refusal, String),
     /// An older connection of the same sender must end first.
     Older(Arc<Stream>),
+    /// Another sender has the name, if it is still there.
+    Taken(Arc<Stream>),
 }
 
 impl Register {
@@ -145,8 +154,7 @@ impl Register {
             if older.instance == stream.instance {
                 return Err(Conflict::Older(older.clone()));
             }
-            let text = format!("{} is published from {} already", stream.name, older.remote);
-            return Err(Conflict::Refused(Refusal::NameTaken, text));
+            return Err(Conflict::Taken(older.clone()));
         }
         if streams.len() >= limit {
             let text = format!("all {limit} streams are in use");

@@ -34,7 +34,7 @@ pub enum Close {
     Violation,
     /// The peer did not say hello in time.
     Timeout,
-    /// The same sender has connected again.
+    /// The same sender has connected again, or another one while this one did not answer.
     Replaced,
     /// The sender is not let in.
     Refused(Refusal),

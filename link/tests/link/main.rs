@@ -12,4 +12,5 @@ mod hostile;
 mod limits;
 mod messages;
 mod reconnect;
+mod takeover;
 mod tls;
