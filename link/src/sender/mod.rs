@@ -76,6 +76,12 @@ impl Sender {
         self.shared.push(unit)
     }
 
+    /// Whether a key is still wanted: it was asked for by [`Event::KeyRequested`] and none was queued since. Whoever takes events on
+    /// another thread than units come from finds out here that the key was under way already.
+    pub fn key_wanted(&self) -> bool {
+        self.shared.key_wanted()
+    }
+
     /// What happens to the sender. At most 256 events wait; what comes on top is counted in the statistics and lost.
     pub fn events(&self) -> Receiver<Event> {
         self.events.clone()

@@ -105,6 +105,11 @@ impl Queue {
         self.finishing && self.units.is_empty()
     }
 
+    /// Whether a key waits.
+    pub fn has_key(&self) -> bool {
+        self.units.iter().any(|unit| unit.key)
+    }
+
     pub fn len(&self) -> usize {
         self.units.len()
     }

@@ -213,7 +213,7 @@ impl Session<'_> {
     async fn listen_once(&self, reader: &mut ControlReader) -> Result<Message, Broken> {
         let message = reader.next().await?;
         match &message {
-            Message::KeyRequest => self.shared.event(Event::KeyRequested),
+            Message::KeyRequest => self.shared.key_requested(),
             &Message::Layer { layer, on } => self.shared.event(Event::Layer { layer, on }),
             &Message::Received { units } => self.shared.confirmed(units),
             Message::Finished => {}

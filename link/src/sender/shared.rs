@@ -1,5 +1,8 @@
 //! Owns what the application's threads and the sender's own share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
@@ -12,6 +15,10 @@ use crate::Unit;
 
 /// Events that wait for the application.
 const EVENTS: usize = 256;
+
+/// How long a key on its way is taken for the answer to a request. The end of its patience: a key that was lost with its group
+/// is never confirmed.
+const KEY_TRANSIT: Duration = Duration::from_secs(5);
 
 /// How long the sender goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +43,8 @@ struct Live {
     connection: quinn::Connection,
     sent: u64,
     confirmed: u64,
+    /// Units sent up to the newest key, that one included, and when it was sent.
+    key: Option<(u64, Instant)>,
 }
 
 pub struct Shared {
@@ -43,6 +52,8 @@ pub struct Shared {
     queue: Mutex<Queue>,
     wake: Notify,
     ledger: Mutex<Ledger>,
+    /// A key was asked for and none was queued since.
+    key_wanted: AtomicBool,
     events: Sender<Event>,
 }
 
@@ -54,6 +65,7 @@ impl Shared {
             queue: Mutex::new(Queue::new(config.queue, config.queue_bytes)),
             wake: Notify::new(),
             ledger: Mutex::default(),
+            key_wanted: AtomicBool::new(false),
             events,
         };
         (shared, receiver)
@@ -61,9 +73,15 @@ impl Shared {
 
     /// From the application: a unit to send.
     pub fn push(&self, unit: Unit) -> Outcome {
+        let key = unit.key;
         let outcome = self.queue.lock().push(unit);
         match outcome {
-            Outcome::Queued => self.wake.notify_one(),
+            Outcome::Queued => {
+                if key {
+                    self.key_wanted.store(false, Ordering::Relaxed);
+                }
+                self.wake.notify_one();
+            }
             Outcome::Dropped(_) => self.ask_for_key_if_needed(),
         }
         outcome
@@ -149,6 +167,7 @@ impl Shared {
                 connection: connection.clone(),
                 sent: 0,
                 confirmed: 0,
+                key: None,
             });
         }
         self.queue.lock().skip_to_key();
@@ -182,6 +201,9 @@ impl Shared {
         ledger.totals.groups += u64::from(begins_group);
         if let Some(live) = &mut ledger.live {
             live.sent += 1;
+            if begins_group {
+                live.key = Some((live.sent, Instant::now()));
+            }
         }
     }
 
@@ -193,6 +215,29 @@ impl Shared {
         let more = units - live.confirmed;
         live.confirmed = units;
         ledger.totals.units_confirmed += more;
+    }
+
+    /// The receiver wants a key. One that it has not got yet will do.
+    pub fn key_requested(&self) {
+        let sent = self.ledger.lock().live.as_ref().is_some_and(|live| {
+            live.key
+                .is_some_and(|(at, when)| at > live.confirmed && when.elapsed() < KEY_TRANSIT)
+        });
+        if sent || self.queue.lock().has_key() {
+            tracing::debug!("a key is on its way already");
+        } else {
+            self.want_key();
+        }
+    }
+
+    /// Whether no key was queued since one was asked for.
+    pub fn key_wanted(&self) -> bool {
+        self.key_wanted.load(Ordering::Relaxed)
+    }
+
+    fn want_key(&self) {
+        self.key_wanted.store(true, Ordering::Relaxed);
+        self.event(Event::KeyRequested);
     }
 
     pub fn event(&self, event: Event) {
@@ -227,7 +272,7 @@ impl Shared {
     /// While there is no connection nobody is asked: the key would be old when it can be sent.
     fn ask_for_key_if_needed(&self) {
         if self.ledger.lock().live.is_some() && self.queue.lock().ask_for_key() {
-            self.event(Event::KeyRequested);
+            self.want_key();
         }
     }
 }
