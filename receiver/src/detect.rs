@@ -100,16 +100,20 @@ impl Worker {
         } = frame;
         let known = match work {
             Work::Detect(latents, _slot) => self.detect(&stream, &header, &latents),
-            Work::Repeat => true,
+            Work::Repeat => stream.found.lock().current,
             Work::Pass => false,
         };
-        let regions = stream.regions.lock().clone();
+        let regions = {
+            let mut found = stream.found.lock();
+            found.current = known;
+            found.regions.clone()
+        };
         if known {
             stream.stats.result(&header, regions.len());
-            self.tell(&stream, &header, &regions);
         } else {
             stream.stats.undetected.add(1);
         }
+        self.tell(&stream, &header, known.then_some(&*regions));
         if let Some(view) = &stream.view {
             view.push(rtsp::Frame {
                 header,
@@ -122,7 +126,7 @@ impl Worker {
     fn detect(&mut self, stream: &Stream, header: &Header, latents: &Latents) -> bool {
         match self.run(header, latents) {
             Ok(found) => {
-                *stream.regions.lock() = found
+                stream.found.lock().regions = found
                     .iter()
                     .map(|d| Region::on_grid(d, (header.source.width, header.source.height)))
                     .collect();
@@ -152,7 +156,8 @@ impl Worker {
         self.detector.detect(&self.values, &geometry, &self.params)
     }
 
-    fn tell(&self, stream: &Stream, header: &Header, regions: &[Region]) {
+    /// Writes the frame's line; `regions` are `None` when nobody looked for objects in it.
+    fn tell(&self, stream: &Stream, header: &Header, regions: Option<&[Region]>) {
         if !self.lines.wanted() {
             return;
         }

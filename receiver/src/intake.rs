@@ -51,6 +51,8 @@ struct Feed {
     tape: Option<Tape>,
     asker: Arc<Asker>,
     healthy: bool,
+    /// The frame before went without detections: a repeat of it does not know its objects.
+    passed: bool,
 }
 
 /// Asks a camera for key frames, not too often.
@@ -128,7 +130,7 @@ impl Intake {
             stats,
             view,
             slots,
-            regions: Mutex::new(Arc::from([])),
+            found: Mutex::default(),
         });
         self.registry.insert(stream.clone());
         let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
@@ -138,6 +140,7 @@ impl Intake {
             tape,
             asker,
             healthy: true,
+            passed: false,
         }
     }
 
@@ -161,7 +164,7 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
-        let work = if frame.header.repeat {
+        let work = if frame.header.repeat && !feed.passed {
             Work::Repeat
         } else {
             match self.slot(&stream.slots) {
@@ -169,6 +172,7 @@ impl Intake {
                 None => Work::Pass,
             }
         };
+        feed.passed = matches!(work, Work::Pass);
         let header = frame.header;
         if let Some(tape) = &mut feed.tape {
             tape.write(&unit.data, header.key);

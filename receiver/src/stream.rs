@@ -18,8 +18,26 @@ pub struct Stream {
     pub view: Option<Arc<View>>,
     /// Its places in the detector's queue.
     pub slots: Slots,
-    /// The objects of its newest detected frame; a repeated frame has the same.
-    pub regions: Mutex<Arc<[Region]>>,
+    /// What the detector found last.
+    pub found: Mutex<Found>,
+}
+
+/// The objects of a stream's newest detected frame.
+#[derive(Clone)]
+pub struct Found {
+    /// The objects.
+    pub regions: Arc<[Region]>,
+    /// No frame has gone without detections since: a repeated frame has the same objects.
+    pub current: bool,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            regions: Arc::from([]),
+            current: false,
+        }
+    }
 }
 
 impl Stream {

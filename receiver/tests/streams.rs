@@ -109,8 +109,52 @@ fn frames_beyond_the_detectors_queue_go_without_detections_and_are_counted() {
     let totals = receiver.shutdown();
     assert_eq!(totals.sum.frames, 200);
     assert_eq!(totals.sum.results + totals.sum.undetected, 200);
-    assert_eq!(totals.lines, totals.sum.results);
-    assert_eq!(site.lines("out.jsonl").len() as u64, totals.lines);
+    assert_eq!((totals.lines, totals.lines_lost), (200, 0));
+    let lines = site.lines("out.jsonl");
+    let numbers: Vec<_> = lines.iter().map(|line| line["frame"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..200).collect::<Vec<_>>(), "every frame has its line");
+    let (passed, found): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.get("detected").is_some());
+    assert_eq!(passed.len() as u64, totals.sum.undetected);
+    for line in passed {
+        assert_eq!(
+            (&line["detected"], &line["objects"]),
+            (&false.into(), &serde_json::json!([]))
+        );
+    }
+    assert!(
+        found
+            .iter()
+            .all(|line| !line["objects"].as_array().unwrap().is_empty())
+    );
+}
+
+#[test]
+fn a_repeat_of_a_frame_without_detections_does_not_have_older_objects() {
+    let site = Site::new(&["gate-1"]);
+    let receiver =
+        site.receiver("[rtsp]\nenabled = false\n[json]\noutput = 'out.jsonl'\n[detect]\nqueue = 1\n");
+    let mut camera = Camera::start(&site, "gate-1", receiver.address(), 0).connected();
+    // Bursts of frames with the bright cell elsewhere, each burst ended by repeats.
+    for _ in 0..15 {
+        camera.frames(10);
+        for _ in 0..3 {
+            let repeat = camera.scene.repeat();
+            camera.sender.send(repeat);
+        }
+    }
+    camera.finish();
+    wait_for("the stream has ended", || receiver.ended().0 == 1);
+    receiver.shutdown();
+    let lines = site.lines("out.jsonl");
+    assert_eq!(lines.len(), 195);
+    for (line, number) in lines.iter().zip(0..) {
+        // A repeat shows what the last frame of its burst showed.
+        let shown = number - (number % 13 - 9i64).max(0);
+        let cell = shown / 5 % 8;
+        if line.get("detected").is_none() {
+            assert_eq!(line["objects"][0]["box"][0], cell % 4 * 64, "{line}");
+        }
+    }
 }
 
 #[test]

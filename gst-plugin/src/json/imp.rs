@@ -198,8 +198,8 @@ impl BaseTransformImpl for Json {
         state.objects += regions.len() as u64;
         let stream = self.stream.lock();
         let stream = if stream.is_empty() { &state.title } else { &*stream };
-        let text = line::write(stream, &header, &regions).map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Encode, ["{error}"]);
+        let text = line::write(stream, &header, Some(&regions)).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Encode, ("{error}"));
             gst::FlowError::Error
         })?;
         let mut out = gst::Buffer::from_mut_slice(text);
@@ -219,7 +219,7 @@ impl Json {
             _ if first => gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,
-                ["unit skipped, waiting for a key frame: {error}"]
+                ("unit skipped, waiting for a key frame: {error}")
             ),
             _ => gst::debug!(CAT, imp = self, "skipped: {error}"),
         }

@@ -14,6 +14,8 @@ struct Line<'a> {
     height: u32,
     key: bool,
     bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected: Option<bool>,
     objects: Vec<Object<'a>>,
 }
 
@@ -26,8 +28,12 @@ struct Object<'a> {
     area: [u32; 4],
 }
 
-/// One frame as a line of JSON, with its line feed.
-pub fn write(stream: &str, header: &Header, regions: &[Region]) -> Result<Vec<u8>, serde_json::Error> {
+/// One frame as a line of JSON, with its line feed. `regions` are `None` when nobody looked for objects in the frame.
+pub fn write(
+    stream: &str,
+    header: &Header,
+    regions: Option<&[Region]>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let line = Line {
         stream,
         frame: header.number,
@@ -37,7 +43,8 @@ pub fn write(stream: &str, header: &Header, regions: &[Region]) -> Result<Vec<u8
         height: header.source.height,
         key: header.key,
         bytes: header.unit_len,
-        objects: regions.iter().map(object).collect(),
+        detected: regions.is_none().then_some(false),
+        objects: regions.unwrap_or_default().iter().map(object).collect(),
     };
     let mut text = serde_json::to_vec(&line)?;
     text.push(b'\n');

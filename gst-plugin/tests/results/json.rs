@@ -155,6 +155,9 @@ fn the_schema_refuses_what_is_no_line() {
         "objects": [],
     });
     assert!(validator.is_valid(&good));
+    let mut passed = good.clone();
+    passed["detected"] = json!(false);
+    assert!(validator.is_valid(&passed));
     let wrong = [
         ("frame", json!(-1)),
         ("capture_utc", json!("yesterday")),
@@ -168,6 +171,7 @@ fn the_schema_refuses_what_is_no_line() {
             "objects",
             json!([{"class_id": 0, "label": "a", "confidence": 1, "box": [0, 0, 1]}]),
         ),
+        ("detected", json!(true)),
         ("more", json!(1)),
     ];
     for (field, value) in wrong {
