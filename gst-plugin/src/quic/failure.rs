@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 
 /// The error message for what kept a link from starting.
 pub fn message(error: &Error) -> gst::ErrorMessage {
-    gst::error_msg!(code(error), ["{error}"])
+    gst::error_msg!(code(error), ("{error}"))
 }
 
 fn code(error: &Error) -> ResourceError {

@@ -192,7 +192,7 @@ impl BaseSinkImpl for QuicSink {
             Ok(unit) => unit,
             Err(error) => {
                 self.state.lock().foreign += 1;
-                gst::element_imp_warning!(self, gst::StreamError::Format, ["buffer not sent: {error}"]);
+                gst::element_imp_warning!(self, gst::StreamError::Format, ("buffer not sent: {error}"));
                 return Ok(gst::FlowSuccess::Ok);
             }
         };
@@ -243,7 +243,7 @@ impl QuicSink {
         std::thread::Builder::new()
             .name("cisquicsink".into())
             .spawn(move || watch(&element, &events, session))
-            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread: {error}"]))?;
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread: {error}")))?;
         state.sender = Some(sender);
         drop(state);
         self.set_status(Status::Connecting);
@@ -288,10 +288,10 @@ impl QuicSink {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
-                [
+                (
                     "the stream has ended and {missing} units are not confirmed by the receiver after {} ms",
                     milliseconds(timeout)
-                ]
+                )
             );
         }
     }
@@ -327,7 +327,8 @@ impl QuicSink {
                 let begun = {
                     let mut state = self.state.lock();
                     state.key_wanted = !state.begun;
-                    state.begun
+                    // The key may have come while this event waited.
+                    state.begun && state.sender.as_ref().is_some_and(Sender::key_wanted)
                 };
                 if begun {
                     self.request_key();
@@ -366,7 +367,7 @@ impl QuicSink {
             .field("retry-in-ms", retry);
         quic::post(&*self.obj(), structure.build());
         if tell {
-            gst::element_imp_warning!(self, code, ["{reason}; trying again in {retry} ms"]);
+            gst::element_imp_warning!(self, code, ("{reason}; trying again in {retry} ms"));
         }
     }
 }

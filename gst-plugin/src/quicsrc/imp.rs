@@ -240,7 +240,7 @@ impl QuicSrc {
                 gst::element_imp_error!(
                     self,
                     gst::ResourceError::Failed,
-                    ["the listener has ended by itself"]
+                    ("the listener has ended by itself")
                 );
                 Err(gst::FlowError::Error)
             }
@@ -332,7 +332,7 @@ impl QuicSrc {
     fn damaged(&self, damage: &Damage) {
         if damage.first {
             let error = &damage.error;
-            gst::element_imp_warning!(self, gst::StreamError::Decode, ["unit dropped: {error}"]);
+            gst::element_imp_warning!(self, gst::StreamError::Decode, ("unit dropped: {error}"));
             self.request_key();
         } else {
             gst::debug!(CAT, imp = self, "unit dropped: {}", damage.error);

@@ -86,10 +86,10 @@ fn element_message(bus: &gst::Bus, name: &str) -> gst::Structure {
     })
 }
 
-/// Code and text of an error.
+/// Code and text of an error: what a player shows, not the details for developers.
 fn error(bus: &gst::Bus) -> (gst::glib::Error, String) {
     message(bus, "error", |message| match message.view() {
-        gst::MessageView::Error(error) => Some((error.error(), format!("{:?}", error.debug()))),
+        gst::MessageView::Error(error) => Some((error.error(), error.error().message().to_owned())),
         _ => None,
     })
 }

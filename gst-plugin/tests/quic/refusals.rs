@@ -6,7 +6,7 @@ use gst::prelude::*;
 fn refused(camera: &Camera) -> String {
     camera.push();
     let text = message(&camera.bus, "warning", |message| match message.view() {
-        gst::MessageView::Warning(warning) => Some((warning.error(), format!("{:?}", warning.debug()))),
+        gst::MessageView::Warning(warning) => Some((warning.error(), warning.error().message().to_owned())),
         _ => None,
     });
     assert!(text.0.matches(gst::ResourceError::NotAuthorized), "{text:?}");
@@ -138,7 +138,7 @@ fn what_a_camera_cannot_start_with() {
         ),
     ];
     for (properties, code, words) in cases {
-        let words: Vec<_> = words.iter().map(|word| word.replace('"', "\\\"")).collect();
+        let words: Vec<_> = words.iter().map(|word| word.replace('"', "\"")).collect();
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let camera = Camera::with(&properties);
         cannot_start(&camera.pipeline, &camera.bus, code, &words);

@@ -23,7 +23,7 @@ fn a_camera_without_receiver_neither_blocks_nor_hangs() {
     let warning = message(&camera.bus, "warning of the end", |message| {
         match message.view() {
             gst::MessageView::Warning(warning) if warning.error().matches(gst::ResourceError::Write) => {
-                Some(format!("{:?}", warning.debug()))
+                Some(warning.error().message().to_owned())
             }
             _ => None,
         }
