@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::framer::{Framer, Step};
 use super::locate::{Locator, Snap};
+use super::timeline::{Session, TimeLine};
 use super::upstream::Upstream;
 use crate::caps::{self, StreamCaps};
 
@@ -39,8 +40,8 @@ struct Stats {
 
 struct State {
     framer: Framer,
-    /// Presentation time that is 0 on the pipeline's time line: that of the first key frame.
-    origin: Option<u64>,
+    /// From presentation times to the pipeline's time line, on which the first key frame is at 0.
+    timeline: TimeLine,
     caps: Option<StreamCaps>,
     /// Offset of the byte after the last one consumed.
     expected: Option<u64>,
@@ -56,7 +57,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             framer: Framer::new(Limits::default()),
-            origin: None,
+            timeline: TimeLine::default(),
             caps: None,
             expected: None,
             framerate: None,
@@ -81,7 +82,7 @@ impl CisParse {
         ))
     }
 
-    /// Learns origin, frame rate and duration of a file once, before its first frame.
+    /// Learns sessions, frame rate and duration of a file once, before its first frame.
     fn probe(&self) {
         if std::mem::replace(&mut self.state.lock().probed, true) {
             return;
@@ -89,14 +90,17 @@ impl CisParse {
         let Some(mut locator) = self.locator() else { return };
         let Some(origin) = locator.first_pts() else { return };
         let frame = locator.frame_duration();
-        let duration = locator.last().map(|(last, distance)| {
-            caps::clock_time(
+        let timeline = TimeLine::scan(locator.source(), Limits::default());
+        let duration = match &timeline {
+            Some(timeline) => timeline.duration(),
+            None => locator.last().map(|(last, distance)| {
                 last.saturating_sub(origin)
-                    .saturating_add(frame.unwrap_or(distance)),
-            )
-        });
+                    .saturating_add(frame.unwrap_or(distance))
+            }),
+        };
+        let duration = duration.map(caps::clock_time);
         let mut state = self.state.lock();
-        state.origin = Some(origin);
+        state.timeline = timeline.unwrap_or_default();
         state.framerate = frame.and_then(|ns| gst_video::guess_framerate(caps::clock_time(ns)));
         state.duration = duration;
         drop(state);
@@ -147,9 +151,11 @@ impl CisParse {
         });
         let timed =
             obj.segment().format() == gst::Format::Time && obj.sink_pad().mode() == gst::PadMode::Push;
-        let (origin, framerate, new_caps) = {
+        let (time, framerate, new_caps) = {
             let mut state = self.state.lock();
-            let origin = *state.origin.get_or_insert(header.pts_ns);
+            state.timeline.note(frame.offset(), header);
+            let session = state.timeline.at_offset(frame.offset());
+            let time = session.map_or(0, |session| session.time(header.pts_ns));
             let framerate = upstream.or(state.framerate);
             let found = StreamCaps {
                 bundle: header.bundle.to_string(),
@@ -161,7 +167,7 @@ impl CisParse {
             if changed {
                 state.caps = Some(found.clone());
             }
-            (origin, framerate, changed.then_some(found))
+            (time, framerate, changed.then_some(found))
         };
         if let Some(new_caps) = new_caps {
             let new_caps = new_caps.to_caps();
@@ -172,7 +178,7 @@ impl CisParse {
         }
         if let Some(buffer) = frame.buffer_mut() {
             if !timed || buffer.pts().is_none() {
-                buffer.set_pts(caps::clock_time(header.pts_ns.saturating_sub(origin)));
+                buffer.set_pts(caps::clock_time(time));
                 buffer.set_dts(buffer.pts());
                 buffer.set_duration(framerate.and_then(caps::frame_time));
             }
@@ -212,6 +218,21 @@ impl CisParse {
         u32::try_from(bytes).map_err(|_| gst::FlowError::Error)
     }
 
+    /// The session at a place on the time line, and the one after it.
+    fn session_at(&self, time_ns: u64) -> Option<(Session, Option<Session>)> {
+        if let Some(found) = self.state.lock().timeline.at_time(time_ns) {
+            return Some(found);
+        }
+        // A file too large to be read through, before its first frame: one session as far as anybody knows.
+        let origin = self.locator()?.first_pts()?;
+        let only = Session {
+            offset: 0,
+            origin,
+            start: 0,
+        };
+        Some((only, None))
+    }
+
     /// Answers a seek by time in a file: finds the key frame first, then lets the base class go there.
     fn seek(&self, event: &gst::event::Seek) -> Option<gst::Event> {
         let (rate, mut flags, start_type, start, stop_type, stop) = event.get();
@@ -221,11 +242,10 @@ impl CisParse {
         if rate <= 0.0 || start_type != gst::SeekType::Set {
             return None;
         }
-        let mut locator = self.locator()?;
-        let origin = match self.state.lock().origin {
-            Some(origin) => origin,
-            None => locator.first_pts()?,
-        };
+        self.probe();
+        let (session, next) = self.session_at(start.nseconds())?;
+        let end = next.map_or(u64::MAX, |next| next.offset);
+        let mut locator = self.locator()?.within(session.offset..end);
         let key_unit = flags.contains(gst::SeekFlags::KEY_UNIT);
         let nearest = flags.contains(gst::SeekFlags::SNAP_NEAREST);
         let snap = match (key_unit, flags.contains(gst::SeekFlags::SNAP_AFTER)) {
@@ -233,18 +253,22 @@ impl CisParse {
             (true, true) => Snap::After,
             _ => Snap::Before,
         };
-        let key = locator.locate(start.nseconds().saturating_add(origin), snap)?;
-        let time = caps::clock_time(key.pts_ns.saturating_sub(origin));
+        let key = locator.locate(session.pts(start.nseconds()), snap)?;
+        let (mut time, mut offset) = (session.time(key.pts_ns), key.offset);
+        // The first one after the time may be the next session's.
+        if let Some(next) = next.filter(|_| snap == Snap::After && time < start.nseconds()) {
+            (time, offset) = (next.start, next.offset);
+        }
+        let time = caps::clock_time(time);
         if key_unit {
             start = time;
         }
         gst::debug!(
             CAT,
             imp = self,
-            "seek to {start}: key frame of {time} at byte {}",
-            key.offset
+            "seek to {start}: key frame of {time} at byte {offset}"
         );
-        self.state.lock().target = Some((start, key.offset));
+        self.state.lock().target = Some((start, offset));
         // The base class would look an accurate position up in an index of its own; the place is known already.
         flags.remove(gst::SeekFlags::ACCURATE);
         let stop = match stop {

@@ -1,5 +1,7 @@
 //! Finding key frames by time in a stream that can be read at any place, by bisection: no index is built, files of any
-//! length open at once. Presentation times are taken to grow through the stream.
+//! length open at once. Presentation times are taken to grow through the part that is looked into.
+
+use std::ops::Range;
 
 use cis_codec::Limits;
 use cis_codec::frame::{self, HeaderReader};
@@ -47,22 +49,36 @@ pub enum Snap {
 pub struct Locator<R> {
     source: R,
     limits: Limits,
+    /// Key frames that start elsewhere do not count.
+    part: Range<u64>,
 }
 
 impl<R: ReadAt> Locator<R> {
     /// Looks into `source`.
     pub fn new(source: R, limits: Limits) -> Self {
-        Self { source, limits }
+        let part = 0..source.size();
+        Self { source, limits, part }
+    }
+
+    /// Looks at what starts in these bytes alone.
+    pub fn within(mut self, part: Range<u64>) -> Self {
+        self.part = part.start..part.end.min(self.source.size());
+        self
+    }
+
+    /// What is looked into.
+    pub fn source(&mut self) -> &mut R {
+        &mut self.source
     }
 
     /// The key frame to start at for a presentation time. Where there is none on the wanted side, the one on the other
     /// side; `None` when there is no key frame at all.
     pub fn locate(&mut self, pts_ns: u64, snap: Snap) -> Option<Key> {
-        let mut before = self.key_from(0)?;
+        let mut before = self.key_from(self.part.start)?;
         if before.pts_ns >= pts_ns {
             return Some(before);
         }
-        let mut end = self.source.size();
+        let mut end = self.part.end;
         while end.saturating_sub(before.offset) > BLOCK as u64 {
             let middle = before.offset + (end - before.offset) / 2;
             match self.key_from(middle) {
@@ -141,6 +157,9 @@ impl<R: ReadAt> Locator<R> {
                 continue;
             };
             offset += at as u64;
+            if offset >= self.part.end {
+                return None;
+            }
             if let Some(key) = self.key_at(offset) {
                 return Some(key);
             }

@@ -6,6 +6,7 @@ use gst::prelude::*;
 mod framer;
 mod imp;
 mod locate;
+mod timeline;
 mod typefind;
 mod upstream;
 

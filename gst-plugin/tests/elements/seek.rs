@@ -15,12 +15,21 @@ struct Player {
 
 impl Player {
     fn new(behind: &str, skip_units: usize) -> Self {
+        Self::of(&stream(100, 15).split_off(skip_units).concat(), behind)
+    }
+
+    /// The same over those bytes.
+    fn of(bytes: &[u8], behind: &str) -> Self {
+        Self::with(bytes, "", behind)
+    }
+
+    fn with(bytes: &[u8], before: &str, behind: &str) -> Self {
         init();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.cis");
-        std::fs::write(&file, stream(100, 15).split_off(skip_units).concat()).unwrap();
+        std::fs::write(&file, bytes).unwrap();
         let launch = format!(
-            "filesrc location={} ! cisparse {behind} ! appsink name=out sync=false",
+            "filesrc location={} {before} ! cisparse {behind} ! appsink name=out sync=false",
             file.display()
         );
         let pipeline = gst::parse::launch(&launch)
@@ -40,6 +49,16 @@ impl Player {
         player.pipeline.set_state(gst::State::Paused).unwrap();
         player.settle();
         player
+    }
+
+    /// Times of all buffers from here to the end, in ms.
+    fn rest(&self) -> Vec<u64> {
+        self.pipeline.set_state(gst::State::Playing).unwrap();
+        let mut times = Vec::new();
+        while let Some(sample) = self.sink.try_pull_sample(WAIT) {
+            times.push(sample.buffer().unwrap().pts().unwrap().mseconds());
+        }
+        times
     }
 
     fn settle(&self) {
@@ -142,11 +161,59 @@ fn a_recording_that_starts_late_starts_at_zero() {
 fn playing_on_after_a_seek_gives_every_frame_to_the_end() {
     let player = Player::new("", 0);
     player.seek(gst::SeekFlags::KEY_UNIT, 7600);
-    player.pipeline.set_state(gst::State::Playing).unwrap();
-    let mut times = Vec::new();
-    while let Some(sample) = player.sink.try_pull_sample(WAIT) {
-        times.push(sample.buffer().unwrap().pts().unwrap().mseconds());
-    }
     let wanted: Vec<u64> = (75..100).map(|index| index * 100).collect();
-    assert_eq!(times, wanted);
+    assert_eq!(player.rest(), wanted);
+}
+
+/// A recording of 10 s and behind it one of 6 s by the same camera, started again.
+fn two_sessions() -> Vec<u8> {
+    [stream(100, 15).concat(), stream(60, 20).concat()].concat()
+}
+
+#[test]
+fn sessions_of_a_camera_lie_one_behind_the_other() {
+    // In push mode, as behind a network source, they are found on the way.
+    for behind_source in ["", "! queue"] {
+        let player = Player::with(&two_sessions(), behind_source, "");
+        let wanted: Vec<u64> = (0..160).map(|index| index * 100).collect();
+        assert_eq!(player.rest(), wanted, "{behind_source:?}");
+    }
+}
+
+#[test]
+fn seeks_find_every_session() {
+    let player = Player::of(&two_sessions(), "");
+    assert_eq!(
+        player.pipeline.query_duration::<gst::ClockTime>(),
+        Some(gst::ClockTime::from_seconds(16))
+    );
+    let key_unit = gst::SeekFlags::KEY_UNIT;
+    for (wanted, found) in [
+        (12_100, 12_000),
+        (9_900, 9_000),
+        (10_000, 10_000),
+        (11_900, 10_000),
+        (60_000, 14_000),
+        (1_600, 1_500),
+        (13_999, 12_000),
+    ] {
+        assert_eq!(player.seek(key_unit, wanted), (found, true), "{wanted}");
+    }
+    let after = key_unit | gst::SeekFlags::SNAP_AFTER;
+    assert_eq!(player.seek(after, 9_500), (10_000, true));
+    assert_eq!(player.seek(after, 12_100), (14_000, true));
+    player.seek(key_unit, 9_000);
+    assert_eq!(player.rest().len(), 70);
+}
+
+#[test]
+fn damage_between_sessions_moves_nothing() {
+    let (first, second) = (stream(100, 15), stream(60, 20));
+    let mut bytes = first[..95].concat();
+    bytes.extend_from_slice(&first[95][..first[95].len() / 2]);
+    bytes.extend(second.concat());
+    let player = Player::of(&bytes, "");
+    assert_eq!(player.seek(gst::SeekFlags::KEY_UNIT, 9_499), (9_000, true));
+    assert_eq!(player.seek(gst::SeekFlags::KEY_UNIT, 11_600), (11_500, true));
+    assert_eq!(player.rest().last(), Some(&15_400));
 }
