@@ -138,8 +138,6 @@ fn what_a_camera_cannot_start_with() {
         ),
     ];
     for (properties, code, words) in cases {
-        let words: Vec<_> = words.iter().map(|word| word.replace('"', "\"")).collect();
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
         let camera = Camera::with(&properties);
         cannot_start(&camera.pipeline, &camera.bus, code, &words);
     }
