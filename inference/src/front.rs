@@ -4,20 +4,39 @@ use ort::value::TensorElementType as Element;
 
 use crate::bundle::Bundle;
 use crate::geometry::Geometry;
+use crate::picture::Layout;
 use crate::restore::Picture;
-use crate::runtime::{Dim, Network, Runtime, Selection, SessionOptions, TensorSpec};
+use crate::runtime::{Dim, Network, Outputs, Runtime, Selection, SessionOptions, TensorSpec};
 use crate::{Error, Result};
 
 /// Information squeezing and the front of the detector.
 pub struct Front {
     network: Network,
     latents_only: Selection,
-    with_squeezed: Selection,
+    squeezer: Squeezer,
     latents_name: String,
     squeezed_name: String,
     channels: usize,
     squeeze: u32,
+    layout: Layout,
     latents: Vec<f32>,
+}
+
+/// Where the squeezed image comes from.
+enum Squeezer {
+    /// The front itself, asked for both outputs.
+    Front(Selection),
+    /// A network of its own, opened when the image is first asked for: ONNX Runtime computes every output of a network,
+    /// asked for or not, and most cameras never ask.
+    Own(Option<(Network, Selection)>, Box<Opener>),
+}
+
+/// What it takes to open a network later.
+struct Opener {
+    runtime: Runtime,
+    bundle: Bundle,
+    options: SessionOptions,
+    file: String,
 }
 
 impl Front {
@@ -29,37 +48,37 @@ impl Front {
         let manifest = bundle.manifest();
         let graph = &manifest.front;
         let channels = usize::from(manifest.latents.channels);
-        let network = Network::open(
-            runtime,
-            bundle,
-            &graph.file,
-            options,
-            &TensorSpec {
-                name: &graph.input,
-                element: Element::Uint8,
-                dims: &[Dim::Is(1), Dim::Any, Dim::Any, Dim::Is(3)],
-            },
-            &[
-                TensorSpec {
-                    name: &graph.latents,
-                    element: Element::Float32,
-                    dims: &[Dim::Is(1), Dim::Is(channels), Dim::Any, Dim::Any],
-                },
-                TensorSpec {
-                    name: &graph.squeezed,
-                    element: Element::Float32,
-                    dims: &[Dim::Is(1), Dim::Is(3), Dim::Any, Dim::Any],
-                },
-            ],
-        )?;
+        let latents_dims = [Dim::Is(1), Dim::Is(channels), Dim::Any, Dim::Any];
+        let mut outputs = vec![TensorSpec {
+            name: &graph.latents,
+            element: Element::Float32,
+            dims: &latents_dims,
+        }];
+        if graph.squeezed_file.is_none() {
+            outputs.push(squeezed(&graph.squeezed));
+        }
+        let network = open(runtime, bundle, &graph.file, options, &outputs)?;
+        let squeezer = match &graph.squeezed_file {
+            None => Squeezer::Front(network.select(&[&graph.latents, &graph.squeezed])?),
+            Some(file) => Squeezer::Own(
+                None,
+                Box::new(Opener {
+                    runtime: runtime.clone(),
+                    bundle: bundle.clone(),
+                    options: options.clone(),
+                    file: file.clone(),
+                }),
+            ),
+        };
         Ok(Self {
             latents_only: network.select(&[&graph.latents])?,
-            with_squeezed: network.select(&[&graph.latents, &graph.squeezed])?,
+            squeezer,
             network,
             latents_name: graph.latents.clone(),
             squeezed_name: graph.squeezed.clone(),
             channels,
             squeeze: manifest.input.squeeze,
+            layout: manifest.input.layout,
             latents: Vec::new(),
         })
     }
@@ -69,61 +88,132 @@ impl Front {
     /// # Errors
     /// [`Error::OutOfRange`] when `x` is not of the geometry's size; what the network reports.
     pub fn run(&mut self, x: &[u8], geometry: &Geometry) -> Result<&[f32]> {
-        self.forward(x, geometry, false)?;
+        let dims = dims(self.layout, x, geometry)?;
+        let Self {
+            network,
+            latents,
+            channels,
+            latents_name,
+            ..
+        } = self;
+        network.run(dims, x, &self.latents_only, |outputs| {
+            keep_latents(outputs, latents_name, *channels, geometry, latents)
+        })?;
         Ok(&self.latents)
     }
 
     /// As [`Front::run`], and the squeezed image without its padding.
     ///
     /// # Errors
-    /// As [`Front::run`].
+    /// As [`Front::run`]; what the squeezed image's own network reports, when the bundle has one.
     pub fn run_with_squeezed(&mut self, x: &[u8], geometry: &Geometry) -> Result<(&[f32], Picture)> {
-        let squeezed = self.forward(x, geometry, true)?.unwrap_or_default();
-        Ok((&self.latents, squeezed))
-    }
-
-    fn forward(&mut self, x: &[u8], geometry: &Geometry, squeezed: bool) -> Result<Option<Picture>> {
-        if x.len() != geometry.x_bytes() {
-            return Err(Error::range(
-                "length of x",
-                x.len(),
-                geometry.x_bytes().to_string(),
-            ));
-        }
-        let dims = [1, geometry.x.1 as usize, geometry.x.0 as usize, 3];
-        let (lw, lh) = (usize::from(geometry.latents.0), usize::from(geometry.latents.1));
+        let dims = dims(self.layout, x, geometry)?;
         let Self {
             network,
             latents,
             channels,
-            squeeze,
             latents_name,
             squeezed_name,
+            squeeze,
             ..
         } = self;
-        let selection = if squeezed {
-            &self.with_squeezed
-        } else {
-            &self.latents_only
-        };
-        network.run(dims, x, selection, |outputs| {
-            let shape = [Some(1), Some(*channels), Some(lh), Some(lw)];
-            let (_, y) = outputs.tensor::<f32>(latents_name, &shape)?;
-            latents.clear();
-            latents.extend_from_slice(y);
-            if !squeezed {
-                return Ok(None);
+        let both = match &mut self.squeezer {
+            Squeezer::Front(both) => both,
+            Squeezer::Own(opened, opener) => {
+                let (own, selection) = match opened {
+                    Some(opened) => opened,
+                    None => opened.insert(opener.open(squeezed_name)?),
+                };
+                let picture = own.run(dims, x, selection, |outputs| {
+                    picture(outputs, squeezed_name, *squeeze, geometry)
+                })?;
+                network.run(dims, x, &self.latents_only, |outputs| {
+                    keep_latents(outputs, latents_name, *channels, geometry, latents)
+                })?;
+                return Ok((latents, picture));
             }
-            let (w, h) = (geometry.x.0 / *squeeze, geometry.x.1 / *squeeze);
-            let shape = [Some(1), Some(3), Some(h as usize), Some(w as usize)];
-            let (_, x_s) = outputs.tensor::<f32>(squeezed_name, &shape)?;
-            let content = (
-                geometry.content.0.div_ceil(*squeeze),
-                geometry.content.1.div_ceil(*squeeze),
-            );
-            Ok(Some(interleave(x_s, (w, h), content)))
-        })
+        };
+        let picture = network.run(dims, x, both, |outputs| {
+            keep_latents(outputs, latents_name, *channels, geometry, latents)?;
+            picture(outputs, squeezed_name, *squeeze, geometry)
+        })?;
+        Ok((latents, picture))
     }
+}
+
+impl Opener {
+    fn open(&self, squeezed_name: &str) -> Result<(Network, Selection)> {
+        let outputs = [squeezed(squeezed_name)];
+        let network = open(&self.runtime, &self.bundle, &self.file, &self.options, &outputs)?;
+        let selection = network.select(&[squeezed_name])?;
+        Ok((network, selection))
+    }
+}
+
+/// A network from x to `outputs`.
+fn open(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    file: &str,
+    options: &SessionOptions,
+    outputs: &[TensorSpec<'_>],
+) -> Result<Network> {
+    let input = &bundle.manifest().input;
+    let dims = match input.layout {
+        Layout::Interleaved => [Dim::Is(1), Dim::Any, Dim::Any, Dim::Is(3)],
+        Layout::Planar => [Dim::Is(1), Dim::Is(3), Dim::Any, Dim::Any],
+    };
+    let x = TensorSpec {
+        name: &bundle.manifest().front.input,
+        element: Element::Uint8,
+        dims: &dims,
+    };
+    Network::open(runtime, bundle, file, options, &x, outputs)
+}
+
+fn squeezed(name: &str) -> TensorSpec<'_> {
+    TensorSpec {
+        name,
+        element: Element::Float32,
+        dims: &[Dim::Is(1), Dim::Is(3), Dim::Any, Dim::Any],
+    }
+}
+
+fn dims(layout: Layout, x: &[u8], geometry: &Geometry) -> Result<[usize; 4]> {
+    if x.len() != geometry.x_bytes() {
+        let legal = geometry.x_bytes().to_string();
+        return Err(Error::range("length of x", x.len(), legal));
+    }
+    let (width, height) = (geometry.x.0 as usize, geometry.x.1 as usize);
+    Ok(match layout {
+        Layout::Interleaved => [1, height, width, 3],
+        Layout::Planar => [1, 3, height, width],
+    })
+}
+
+fn keep_latents(
+    outputs: &Outputs<'_>,
+    name: &str,
+    channels: usize,
+    geometry: &Geometry,
+    latents: &mut Vec<f32>,
+) -> Result<()> {
+    let (width, height) = (usize::from(geometry.latents.0), usize::from(geometry.latents.1));
+    let (_, y) = outputs.tensor::<f32>(name, &[Some(1), Some(channels), Some(height), Some(width)])?;
+    latents.clear();
+    latents.extend_from_slice(y);
+    Ok(())
+}
+
+fn picture(outputs: &Outputs<'_>, name: &str, squeeze: u32, geometry: &Geometry) -> Result<Picture> {
+    let (w, h) = (geometry.x.0 / squeeze, geometry.x.1 / squeeze);
+    let shape = [Some(1), Some(3), Some(h as usize), Some(w as usize)];
+    let (_, x_s) = outputs.tensor::<f32>(name, &shape)?;
+    let content = (
+        geometry.content.0.div_ceil(squeeze),
+        geometry.content.1.div_ceil(squeeze),
+    );
+    Ok(interleave(x_s, (w, h), content))
 }
 
 /// Planar float RGB to interleaved bytes, cropped. Values beyond 0..=255 are clamped, NaN becomes 0.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .clips import PAD
 from .families import Family
+from .fold import fold_pads
 from .macs import multiply_accumulates
 from .merge import MergedFront, SqueezedPicture
 from .networks import CHANNELS, LATENT_STRIDE, MULTIPLE, SQUEEZE, Detect, Front
@@ -74,6 +75,7 @@ def write_graphs(front: Front, detect: Detect, restore: Restore, out: Path) -> N
             torch.onnx.export(
                 module.eval(), (example,), str(out / file), opset_version=OPSET, input_names=inputs, output_names=outputs, dynamic_axes=axes
             )
+    fold_pads(out / "front.onnx")
     _state_size(out / "detect.onnx", "scores", 2, len(detect.family.names))
 
 

@@ -1,7 +1,5 @@
 //! From a frame to a unit: scaling, the skip decision, the network, the codec. No GStreamer.
 
-use std::time::Instant;
-
 use cis_codec::encode::{self, Config, Encoder, Input, Packet};
 use cis_codec::{Shape, Size};
 use cis_inference::front::Front;
@@ -9,8 +7,9 @@ use cis_inference::geometry::Geometry;
 use cis_inference::picture::{Preparer, View};
 use cis_inference::restore::Picture;
 
-use super::difference::Difference;
+use super::difference::{Difference, Rows};
 use super::stats::Timings;
+use super::stopwatch::Stopwatch;
 use crate::model::Opened;
 
 /// Why a frame was not coded.
@@ -90,23 +89,21 @@ impl Coder {
     /// Codes one frame.
     pub fn code(&mut self, view: &View<'_>, request: &Request) -> Result<Coded, Error> {
         let mut timings = Timings::default();
-        let width = self.geometry.x.0 as usize;
-        let started = Instant::now();
+        let rows = Rows::new(&self.geometry, self.opened.model.bundle.manifest().input.layout);
+        let mut watch = Stopwatch::start();
         let x = self.preparer.prepare(view, &self.geometry)?;
         let key_due = self.key_interval != 0 && self.since_key >= self.key_interval;
         let may_skip = request.skip_threshold > 0.0 && !request.force_key && !request.squeezed && !key_due;
-        let skip = may_skip && self.difference.to_reference(x, width) <= request.skip_threshold;
-        timings.prepare = started.elapsed();
+        let skip = may_skip && self.difference.to_reference(x, rows) <= request.skip_threshold;
+        timings.prepare = watch.lap();
         let mut squeezed = None;
         let packet = if skip {
-            let started = Instant::now();
             let packet = self
                 .encoder
                 .encode_repeat(request.pts_ns, request.capture_utc_ns)?;
-            timings.code = started.elapsed();
+            timings.code = watch.lap();
             packet
         } else {
-            let started = Instant::now();
             let latents = if request.squeezed {
                 let (latents, picture) = self.front.run_with_squeezed(x, &self.geometry)?;
                 squeezed = Some(picture);
@@ -114,8 +111,7 @@ impl Coder {
             } else {
                 self.front.run(x, &self.geometry)?
             };
-            timings.front = started.elapsed();
-            let started = Instant::now();
+            timings.front = watch.lap();
             let packet = self.encoder.encode(&Input {
                 latents,
                 shape: Shape {
@@ -131,12 +127,13 @@ impl Coder {
                 capture_utc_ns: request.capture_utc_ns,
                 force_key: request.force_key,
             })?;
-            timings.code = started.elapsed();
+            timings.code = watch.lap();
             if request.skip_threshold > 0.0 {
-                self.difference.remember(x, width);
+                self.difference.remember(x, rows);
             } else {
                 self.difference.clear();
             }
+            timings.prepare = timings.prepare + watch.lap();
             packet
         };
         self.since_key = if packet.header.key {

@@ -173,7 +173,7 @@ impl ObjectImpl for CisEncode {
             properties.push(
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("frames, keys, skipped, dropped (QoS), failed, bytes, mean-kbps, and {encode,prepare,front,code}-ms-{last,mean}")
+                    .blurb("frames, keys, skipped, dropped (QoS), failed, bytes, mean-kbps, and {encode,prepare,front,code}-{ms,cpu-ms}-{last,mean}")
                     .read_only()
                     .build(),
             );

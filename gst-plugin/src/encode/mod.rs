@@ -10,6 +10,7 @@ mod imp;
 mod settings;
 mod squeezed;
 mod stats;
+mod stopwatch;
 mod view;
 
 glib::wrapper! {

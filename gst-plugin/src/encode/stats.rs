@@ -1,27 +1,34 @@
 //! Counters of `cisencode` and the structure that shows them.
 
-use std::time::Duration;
+use super::stopwatch::Spent;
 
 /// Where the time of one frame went.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
     /// Colour conversion and scaling.
-    pub prepare: Duration,
+    pub prepare: Spent,
     /// The network.
-    pub front: Duration,
+    pub front: Spent,
     /// Quantiser and entropy coder.
-    pub code: Duration,
+    pub code: Spent,
 }
 
 impl Timings {
-    fn total(&self) -> Duration {
-        self.prepare + self.front + self.code
+    fn sum(&self, other: &Self) -> Self {
+        Self {
+            prepare: self.prepare + other.prepare,
+            front: self.front + other.front,
+            code: self.code + other.code,
+        }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.prepare += other.prepare;
-        self.front += other.front;
-        self.code += other.code;
+    fn stages(&self) -> [(&'static str, Spent); 4] {
+        [
+            ("encode", self.prepare + self.front + self.code),
+            ("prepare", self.prepare),
+            ("front", self.front),
+            ("code", self.code),
+        ]
     }
 }
 
@@ -61,7 +68,7 @@ impl Stats {
         self.first_pts_ns = Some(first.min(sent.pts_ns));
         self.end_ns = self.end_ns.max(sent.pts_ns.saturating_add(sent.duration_ns));
         self.last = sent.timings;
-        self.sum.add(&sent.timings);
+        self.sum = self.sum.sum(&sent.timings);
     }
 
     /// A frame was too late to be coded. Returns how many there were.
@@ -84,24 +91,23 @@ impl Stats {
     }
 
     pub fn to_structure(&self) -> gst::Structure {
-        let last = |duration: Duration| duration.as_secs_f64() * 1e3;
-        let mean = |sum: Duration| last(sum) / self.frames.max(1) as f64;
-        gst::Structure::builder("stats")
+        let mut structure = gst::Structure::builder("stats")
             .field("frames", self.frames)
             .field("keys", self.keys)
             .field("skipped", self.skipped)
             .field("dropped", self.dropped)
             .field("failed", self.failed)
             .field("bytes", self.bytes)
-            .field("mean-kbps", self.mean_kbps())
-            .field("encode-ms-last", last(self.last.total()))
-            .field("encode-ms-mean", mean(self.sum.total()))
-            .field("prepare-ms-last", last(self.last.prepare))
-            .field("prepare-ms-mean", mean(self.sum.prepare))
-            .field("front-ms-last", last(self.last.front))
-            .field("front-ms-mean", mean(self.sum.front))
-            .field("code-ms-last", last(self.last.code))
-            .field("code-ms-mean", mean(self.sum.code))
-            .build()
+            .field("mean-kbps", self.mean_kbps());
+        let frames = self.frames.max(1) as f64;
+        for ((stage, last), (_, sum)) in self.last.stages().into_iter().zip(self.sum.stages()) {
+            for (clock, last, sum) in [("ms", last.wall, sum.wall), ("cpu-ms", last.cpu, sum.cpu)] {
+                let (last, mean) = (last.as_secs_f64() * 1e3, sum.as_secs_f64() * 1e3 / frames);
+                structure = structure
+                    .field(format!("{stage}-{clock}-last"), last)
+                    .field(format!("{stage}-{clock}-mean"), mean);
+            }
+        }
+        structure.build()
     }
 }

@@ -36,6 +36,14 @@ pub fn tiny() -> String {
         .to_string()
 }
 
+/// Squeezes by 4, takes planes, and has the squeezed image's network in a file of its own.
+pub fn tiny4() -> String {
+    repository()
+        .join("inference/tests/fixtures/tiny4")
+        .display()
+        .to_string()
+}
+
 /// What a pipeline left behind.
 #[derive(Default)]
 pub struct Ran {

@@ -10,3 +10,4 @@ mod encode_control;
 mod failures;
 mod parse;
 mod seek;
+mod squeeze4;

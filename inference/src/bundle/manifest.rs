@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::geometry::INPUT_STEP;
+use crate::picture::Layout;
 
 /// The only layout this reader knows.
 pub const FORMAT: u32 = 1;
@@ -53,6 +54,9 @@ pub struct Input {
     pub pad: u32,
     /// `input-size` when the user gives none.
     pub default_size: u32,
+    /// How x lies in memory; interleaved when not given.
+    #[serde(default)]
+    pub layout: Layout,
 }
 
 /// `[latents]`.
@@ -83,6 +87,8 @@ pub struct FrontGraph {
     pub latents: String,
     /// Name of the squeezed image's tensor.
     pub squeezed: String,
+    /// The file of a network of its own that makes the squeezed image of x; when not given, `file` makes it.
+    pub squeezed_file: Option<String>,
     /// Multiply-accumulates at 832x512.
     pub macs: f64,
 }

@@ -137,12 +137,18 @@ fn files(m: &Manifest) -> Result<()> {
             "64 digits of 0-9a-f",
         )?;
     }
-    for (field, name) in [
+    let named = [
         ("front.file", &m.front.file),
         ("detect.file", &m.detect.file),
         ("restore.file", &m.restore.file),
         ("prior.file", &m.prior.file),
-    ] {
+    ];
+    let squeezed = m
+        .front
+        .squeezed_file
+        .iter()
+        .map(|file| ("front.squeezed-file", file));
+    for (field, name) in named.into_iter().chain(squeezed) {
         check(
             seen.contains(name.as_str()),
             field,

@@ -3,12 +3,29 @@
 mod colour;
 mod pixels;
 mod prepare;
+mod scale;
+mod taps;
+mod vectorised;
 
 pub use pixels::Picture;
 pub(crate) use pixels::{Rows, RowsMut, resize};
 pub use prepare::Preparer;
 
+use serde::Deserialize;
+
 use crate::{Error, Result};
+
+/// How x lies in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Layout {
+    /// Pixels of red, green and blue: `[1, height, width, 3]`.
+    #[default]
+    Interleaved,
+    /// A plane of red, one of green, one of blue: `[1, 3, height, width]`. Saves the front a transposition.
+    Planar,
+}
 
 /// Layout of a source frame. `x` in a name is a byte without meaning; alpha is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,44 +1,63 @@
-//! A source frame to x: resized (planes first, where that is cheaper), converted to RGB at the small size, padded.
+//! A source frame to x: scaled a row at a time (planes first, where that is cheaper), converted to RGB at the small size,
+//! padded. One pass over the frame; nothing in between is longer than a few rows.
 
-use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U8x4};
-use fast_image_resize::{FilterType, PixelTrait, Resizer};
-
-use super::colour::{self, Scratch, Target};
-use super::{PixelFormat, Plane, Rows, RowsMut, View, resize};
+use super::colour::Coefficients;
+use super::scale::{Across, Down};
+use super::{Layout, PixelFormat, Plane, View, vectorised};
 use crate::geometry::Geometry;
 use crate::{Error, Result};
 
-/// Bilinear over the whole area of a target pixel, as Pillow's BILINEAR: no aliasing when reducing.
-const FILTER: FilterType = FilterType::Bilinear;
-
 /// Makes x from frames. Keeps its buffers: a stream of one size and format allocates nothing after its first frame.
-#[derive(Default)]
 pub struct Preparer {
     pad: u8,
-    resizer: Resizer,
-    /// Resized planes or pixels.
-    small: [Vec<u8>; 3],
-    /// Planes of the source's size, for packed YUV and interleaved chroma.
-    split: [Vec<u8>; 3],
-    /// Planes of the source's width and the target's height.
-    between: Vec<u8>,
-    scratch: Scratch,
+    layout: Layout,
+    plan: Option<Plan>,
+    rows: Rows,
     x: Vec<u8>,
-    /// The geometry that the padding in `x` was made for.
-    padded: Option<Geometry>,
+}
+
+/// How frames of one size and format are scaled.
+struct Plan {
+    geometry: Geometry,
+    format: PixelFormat,
+    luma: Scale,
+    /// At the resolution of the squeezed image: each value is used for two pixels of x on each axis.
+    chroma: Scale,
+}
+
+struct Scale {
+    down: Down,
+    across: Across,
+}
+
+/// Rows in the making.
+#[derive(Default)]
+struct Rows {
+    /// Merged, still packed.
+    packed: Vec<u8>,
+    /// Merged, a channel each, of the source's width.
+    wide: [Vec<u8>; 3],
+    /// Scaled.
+    small: [Vec<u8>; 3],
+    /// What chroma adds to red, green and blue.
+    terms: [Vec<i16>; 3],
+    rgb: [Vec<u8>; 3],
 }
 
 impl Preparer {
     /// A preparer for a bundle's networks.
     pub fn new(manifest: &crate::bundle::Manifest) -> Self {
-        // Validation keeps `pad` within 0..=255.
         Self {
+            // Validation keeps `pad` within 0..=255.
             pad: u8::try_from(manifest.input.pad).unwrap_or(u8::MAX),
-            ..Self::default()
+            layout: manifest.input.layout,
+            plan: None,
+            rows: Rows::default(),
+            x: Vec::new(),
         }
     }
 
-    /// x of `frame`: interleaved RGB rows, `geometry.x` pixels.
+    /// x of `frame`: RGB in the bundle's [`Layout`], `geometry.x` pixels.
     ///
     /// Chroma is taken to lie between the luma samples (siting `jpeg`/centre) whatever the source says: half a source
     /// pixel at most, before a reduction.
@@ -56,186 +75,211 @@ impl Preparer {
             ));
         }
         frame.validate()?;
-        if self.padded != Some(*geometry) {
+        let stale = |plan: &Plan| plan.geometry != *geometry || plan.format != frame.format;
+        if self.plan.as_ref().is_none_or(stale) {
+            let plan = Plan::new(*geometry, frame.format);
+            self.rows.resize(&plan);
+            self.plan = Some(plan);
             self.x.clear();
             self.x.resize(geometry.x_bytes(), self.pad);
-            self.padded = Some(*geometry);
         }
-        self.fill(frame, geometry)?;
+        if let Some(plan) = &self.plan {
+            let coefficients = Coefficients::new(frame.colorimetry);
+            let mut target = Target {
+                x: &mut self.x,
+                layout: self.layout,
+                size: geometry.x,
+                width: geometry.content.0 as usize,
+            };
+            for row in 0..geometry.content.1 as usize {
+                self.rows.fill(plan, row, frame.planes, coefficients, &mut target);
+            }
+        }
         Ok(&self.x)
     }
+}
 
-    fn fill(&mut self, frame: &View<'_>, geometry: &Geometry) -> Result<()> {
-        let full = geometry.source;
-        let half = (full.0.div_ceil(2), full.1.div_ceil(2));
-        let (w, h) = (f64::from(full.0), f64::from(full.1));
-        let size = geometry.content;
-        // Chroma of YUV formats: at the resolution of the squeezed image.
-        let small_chroma = (size.0.div_ceil(2), size.1.div_ceil(2));
+impl Plan {
+    fn new(geometry: Geometry, format: PixelFormat) -> Self {
+        let (from, to) = (geometry.source, geometry.content);
+        let (w, h) = (f64::from(from.0), f64::from(from.1));
+        // Half a column or row less than the plane has, when an odd side was halved.
+        let (chroma_rows, used) = match format {
+            PixelFormat::Yuy2 => (from.1, h),
+            _ => (from.1.div_ceil(2), h / 2.0),
+        };
+        let half = to.0.div_ceil(2);
+        Self {
+            geometry,
+            format,
+            luma: Scale {
+                down: Down::new(from.1, h, to.1),
+                across: Across::new(from.0, w, to.0, 1, to.0),
+            },
+            chroma: Scale {
+                down: Down::new(chroma_rows, used, to.1.div_ceil(2)),
+                across: Across::new(from.0.div_ceil(2), w / 2.0, half, 2, to.0),
+            },
+        }
+    }
+}
+
+impl Rows {
+    fn resize(&mut self, plan: &Plan) {
+        let (luma, chroma) = (&plan.luma.across, &plan.chroma.across);
+        self.packed
+            .resize(4 * plan.geometry.source.0.next_multiple_of(2) as usize, 0);
+        let wide = luma.source_length().max(chroma.source_length());
+        let small = luma.target_length().max(chroma.target_length());
+        self.wide.iter_mut().for_each(|row| row.resize(wide, 0));
+        self.small.iter_mut().for_each(|row| row.resize(small, 0));
+        self.terms.iter_mut().for_each(|row| row.resize(small, 0));
+        self.rgb.iter_mut().for_each(|row| row.resize(small, 0));
+    }
+
+    /// Makes one row of x.
+    fn fill(
+        &mut self,
+        plan: &Plan,
+        row: usize,
+        planes: &[Plane<'_>],
+        coefficients: Coefficients,
+        target: &mut Target<'_>,
+    ) {
+        let Some(first) = planes.first() else {
+            return;
+        };
+        match plan.format {
+            PixelFormat::Rgb => self.pixels::<3>(plan, row, first, [0, 1, 2], target),
+            PixelFormat::Bgr => self.pixels::<3>(plan, row, first, [2, 1, 0], target),
+            PixelFormat::Rgbx | PixelFormat::Rgba => self.pixels::<4>(plan, row, first, [0, 1, 2], target),
+            PixelFormat::Bgrx | PixelFormat::Bgra => self.pixels::<4>(plan, row, first, [2, 1, 0], target),
+            PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Yuy2 | PixelFormat::Gray8 => {
+                // Two rows of luma share one of chroma. Grey leaves the terms at zero.
+                if row.is_multiple_of(2) && plan.format != PixelFormat::Gray8 {
+                    self.chroma(plan, row / 2, planes, coefficients);
+                }
+                self.luma(plan, row, first);
+                let Self {
+                    small, terms, rgb, ..
+                } = self;
+                target.row(row, rgb, |channel, to| {
+                    vectorised::colour(coefficients, &small[0], &terms[channel], to);
+                });
+            }
+        }
+    }
+
+    fn luma(&mut self, plan: &Plan, row: usize, from: &Plane<'_>) {
+        let width = plan.geometry.source.0 as usize;
         let Self {
-            resizer,
-            small,
-            split,
-            between,
-            scratch,
-            x,
+            packed,
+            wide: [y, ..],
+            small: [small, ..],
             ..
         } = self;
-        let mut resizer = Steps { resizer, between };
-        let [a, b, c] = small;
-        let colours = frame.colorimetry;
-        let x = Target {
-            data: x,
-            stride: geometry.x.0 as usize * 3,
-            width: size.0,
-            height: size.1,
-        };
-        match (frame.format, frame.planes) {
-            (PixelFormat::I420, &[y, u, v]) => {
-                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
-                resizer.run::<U8>(u, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 1))?;
-                resizer.run::<U8>(v, half, (w / 2.0, h / 2.0), buffer(c, small_chroma, 1))?;
-                colour::planar([a, b, c], colours, x, scratch);
+        let down = &plan.luma.down;
+        if plan.format == PixelFormat::Yuy2 {
+            down.row(row, from.data, from.stride, 2 * width.next_multiple_of(2), packed);
+            vectorised::pick::<2>(packed, 0, y);
+        } else {
+            down.row(row, from.data, from.stride, width, y);
+        }
+        plan.luma.across.row(y, small);
+    }
+
+    fn chroma(&mut self, plan: &Plan, row: usize, planes: &[Plane<'_>], coefficients: Coefficients) {
+        let width = plan.geometry.source.0.div_ceil(2) as usize;
+        let Scale { down, across } = &plan.chroma;
+        let Self {
+            packed,
+            wide: [_, u, v],
+            small: [_, small_u, small_v],
+            terms,
+            ..
+        } = self;
+        match *planes {
+            [_, from_u, from_v] => {
+                down.row(row, from_u.data, from_u.stride, width, u);
+                down.row(row, from_v.data, from_v.stride, width, v);
             }
-            (PixelFormat::Nv12, &[y, uv]) => {
-                // Split, then resized as planes: quicker to build than a resizer for pairs, and no slower.
-                let [u, v] = split_uv(uv, half, split);
-                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
-                resizer.run::<U8>(u, half, (w / 2.0, h / 2.0), buffer(b, small_chroma, 1))?;
-                resizer.run::<U8>(v, half, (w / 2.0, h / 2.0), buffer(c, small_chroma, 1))?;
-                colour::planar([a, b, c], colours, x, scratch);
+            [_, from] => {
+                down.row(row, from.data, from.stride, 2 * width, packed);
+                vectorised::pick::<2>(packed, 0, u);
+                vectorised::pick::<2>(packed, 1, v);
             }
-            (PixelFormat::Yuy2, &[packed]) => {
-                let [y, u, v] = split_planes(packed, full, split);
-                let chroma = (half.0, full.1);
-                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
-                resizer.run::<U8>(u, chroma, (w / 2.0, h), buffer(b, small_chroma, 1))?;
-                resizer.run::<U8>(v, chroma, (w / 2.0, h), buffer(c, small_chroma, 1))?;
-                colour::planar([a, b, c], colours, x, scratch);
+            [from, ..] => {
+                down.row(row, from.data, from.stride, 4 * width, packed);
+                vectorised::pick::<4>(packed, 1, u);
+                vectorised::pick::<4>(packed, 3, v);
             }
-            (PixelFormat::Gray8, &[y]) => {
-                resizer.run::<U8>(y, full, (w, h), buffer(a, size, 1))?;
-                colour::gray(a, colours, x, scratch);
-            }
-            (PixelFormat::Rgb | PixelFormat::Bgr, &[pixels]) => {
-                resizer.run::<U8x3>(
-                    pixels,
-                    full,
-                    (w, h),
-                    Small {
-                        data: x.data,
-                        stride: x.stride,
-                        size,
-                    },
-                )?;
-                if frame.format == PixelFormat::Bgr {
-                    colour::swap(x);
+            [] => {}
+        }
+        across.row(u, small_u);
+        across.row(v, small_v);
+        vectorised::terms(coefficients, small_u, small_v, terms);
+    }
+
+    /// Pixels of `N` bytes, with red, green and blue at `places`.
+    fn pixels<const N: usize>(
+        &mut self,
+        plan: &Plan,
+        row: usize,
+        from: &Plane<'_>,
+        places: [usize; 3],
+        target: &mut Target<'_>,
+    ) {
+        let Scale { down, across } = &plan.luma;
+        let Self {
+            packed,
+            wide,
+            small,
+            rgb,
+            ..
+        } = self;
+        let length = N * plan.geometry.source.0 as usize;
+        down.row(row, from.data, from.stride, length, packed);
+        for ((&place, wide), small) in places.iter().zip(wide).zip(&mut *small) {
+            vectorised::pick::<N>(packed, place, wide);
+            across.row(wide, small);
+        }
+        target.row(row, rgb, |channel, to| {
+            to.copy_from_slice(&small[channel][..to.len()])
+        });
+    }
+}
+
+/// x, to be written a row at a time.
+struct Target<'a> {
+    x: &'a mut [u8],
+    layout: Layout,
+    size: (u32, u32),
+    /// Pixels to write of each row.
+    width: usize,
+}
+
+impl Target<'_> {
+    /// Writes row `row`: `fill` makes the given channel of it, of the width that it is handed.
+    fn row(&mut self, row: usize, rgb: &mut [Vec<u8>; 3], mut fill: impl FnMut(usize, &mut [u8])) {
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+        match self.layout {
+            Layout::Planar => {
+                for (channel, plane) in self.x.chunks_exact_mut(width * height).enumerate() {
+                    let from = row * width;
+                    if let Some(to) = plane.get_mut(from..from + self.width) {
+                        fill(channel, to);
+                    }
                 }
             }
-            (PixelFormat::Rgbx | PixelFormat::Rgba | PixelFormat::Bgrx | PixelFormat::Bgra, &[pixels]) => {
-                resizer.run::<U8x4>(pixels, full, (w, h), buffer(a, size, 4))?;
-                let bgr = matches!(frame.format, PixelFormat::Bgrx | PixelFormat::Bgra);
-                colour::packed(a, bgr, x, scratch);
+            Layout::Interleaved => {
+                for (channel, to) in rgb.iter_mut().enumerate() {
+                    fill(channel, to);
+                }
+                let from = 3 * row * width;
+                if let Some(to) = self.x.get_mut(from..from + 3 * self.width) {
+                    vectorised::weave(rgb, to);
+                }
             }
-            (format, planes) => {
-                let text = format!("{} planes are not a picture of {format:?}", planes.len());
-                return Err(Error::Picture(text));
-            }
         }
-        Ok(())
     }
-}
-
-/// Where resized pixels go.
-struct Small<'a> {
-    data: &'a mut [u8],
-    stride: usize,
-    size: (u32, u32),
-}
-
-fn buffer(store: &mut Vec<u8>, size: (u32, u32), bytes: usize) -> Small<'_> {
-    let stride = size.0 as usize * bytes;
-    store.resize(stride * size.1 as usize, 0);
-    Small {
-        data: store,
-        stride,
-        size,
-    }
-}
-
-/// The resizer, with the picture between its two passes.
-struct Steps<'a> {
-    resizer: &'a mut Resizer,
-    between: &'a mut Vec<u8>,
-}
-
-impl Steps<'_> {
-    /// Resizes a plane of `size` pixels, of which `used` matter (half a column less when an odd width was halved).
-    ///
-    /// When it reduces, rows are merged first: left alone, the resizer begins with columns, its slower pass, on all rows.
-    fn run<P>(&mut self, from: Plane<'_>, size: (u32, u32), used: (f64, f64), to: Small<'_>) -> Result<()>
-    where
-        P: InnerPixel + PixelTrait + bytemuck::Pod,
-    {
-        let from = Rows::<P>::new(from.data, from.stride, size)?;
-        let height = to.size.1;
-        let mut to = RowsMut::<P>::new(to.data, to.stride, to.size)?;
-        if size.1 <= height {
-            return resize(self.resizer, FILTER, &from, used, &mut to);
-        }
-        let stride = size.0 as usize * size_of::<P>();
-        let needed = stride * height as usize;
-        if self.between.len() < needed {
-            self.between.resize(needed, 0);
-        }
-        let mut between = RowsMut::<P>::new(self.between, stride, (size.0, height))?;
-        resize(self.resizer, FILTER, &from, (size.0.into(), used.1), &mut between)?;
-        let between = Rows::<P>::new(self.between, stride, (size.0, height))?;
-        resize(self.resizer, FILTER, &between, (used.0, height.into()), &mut to)
-    }
-}
-
-/// Packed 4:2:2 as three planes of the source's size.
-fn split_planes<'a>(packed: Plane<'_>, size: (u32, u32), planes: &'a mut [Vec<u8>; 3]) -> [Plane<'a>; 3] {
-    let (w, h) = (size.0 as usize, size.1 as usize);
-    let half = w.div_ceil(2);
-    let [y, u, v] = planes;
-    y.resize(w * h, 0);
-    u.resize(half * h, 0);
-    v.resize(half * h, 0);
-    let chroma = u.chunks_exact_mut(half).zip(v.chunks_exact_mut(half));
-    let rows = packed
-        .data
-        .chunks(packed.stride)
-        .zip(y.chunks_exact_mut(w).zip(chroma));
-    for (row, (y, (u, v))) in rows {
-        colour::split_yuy2(row, y, u, v);
-    }
-    [
-        Plane { data: y, stride: w },
-        Plane {
-            data: u,
-            stride: half,
-        },
-        Plane {
-            data: v,
-            stride: half,
-        },
-    ]
-}
-
-/// Interleaved chroma as two planes.
-fn split_uv<'a>(uv: Plane<'_>, size: (u32, u32), planes: &'a mut [Vec<u8>; 3]) -> [Plane<'a>; 2] {
-    let (w, h) = (size.0 as usize, size.1 as usize);
-    let [u, v, _] = planes;
-    u.resize(w * h, 0);
-    v.resize(w * h, 0);
-    let rows = uv
-        .data
-        .chunks(uv.stride)
-        .zip(u.chunks_exact_mut(w).zip(v.chunks_exact_mut(w)));
-    for (row, (u, v)) in rows {
-        colour::split_uv(row, u, v);
-    }
-    [Plane { data: u, stride: w }, Plane { data: v, stride: w }]
 }
