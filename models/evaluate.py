@@ -129,7 +129,7 @@ def main() -> None:
         sub.add_argument("--truth", type=Path, required=True)
         sub.add_argument("--every", type=int, default=3)
         sub.add_argument("--frames", type=int, help="stop after so many")
-        sub.add_argument("--sticky", type=float, default=0.125)
+        sub.add_argument("--sticky", type=float, default=0.05, help="what a bit must save, in steps squared (with --coder); without it the margin of the estimate")
         sub.add_argument("--coder", type=Path, help="the tool cis-latents; bytes are estimated without it")
     args = parser.parse_args()
     args.run(args)

@@ -284,7 +284,7 @@ fn the_header_of_an_inter_frame_is_small() {
         };
         let header = encoder.encode(&input).unwrap().header;
         // The second frame introduces the frame duration.
-        let most = if index < 2 { 80 } else { 12 };
+        let most = if index < 2 { 80 } else { 9 };
         assert!(header.unit_len - header.payload_len <= most, "{header:?}");
     }
 }
