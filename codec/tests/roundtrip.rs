@@ -90,6 +90,33 @@ proptest! {
 }
 
 #[test]
+fn symbols_lie_between_reference_and_nearest_and_the_dearer_a_bit_the_fewer_bytes() {
+    let shape = shape(24, 13, 8);
+    let bytes = [0.0f32, 0.05, 0.2].map(|sticky| {
+        let mut scene = Scene::new(shape, 17, 1.5);
+        let mut encoder = encoder(encode::Config { sticky, ..exact() });
+        let mut decoder = decoder();
+        let mut reference = vec![0; shape.len()];
+        let mut bytes = 0;
+        for index in 0..12 {
+            let latents = scene.frame(index);
+            let packet = encoder.encode(&input(&latents, shape, index)).unwrap();
+            bytes += packet.data.len();
+            let frame = decoder.decode(&packet.data).unwrap();
+            assert_eq!(frame.latents, encoder.reconstruction());
+            for ((&y, &q), kept) in latents.iter().zip(&frame.latents.q).zip(&mut reference) {
+                let nearest = y.round_ties_even() as i16;
+                let (low, high) = (nearest.min(*kept), nearest.max(*kept));
+                assert!((low..=high).contains(&q), "{q} for {y}, before {kept}");
+                *kept = q;
+            }
+        }
+        bytes
+    });
+    assert!(bytes[0] > bytes[1] && bytes[1] > bytes[2], "{bytes:?}");
+}
+
+#[test]
 fn extremes_and_alternation() {
     let shape = shape(48, 26, 16);
     let len = shape.len();
