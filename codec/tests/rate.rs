@@ -96,7 +96,7 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
 
     encoder
         .set_config(encode::Config {
-            max_frame_bytes: 5,
+            max_frame_bytes: 3,
             ..config.clone()
         })
         .unwrap();
@@ -106,8 +106,8 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
         matches!(
             error,
             encode::Error::TooLarge {
-                smallest: 6..,
-                cap: 5
+                smallest: 4..,
+                cap: 3
             }
         ),
         "{error}"

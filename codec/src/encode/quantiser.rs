@@ -11,7 +11,9 @@ use crate::{Latents, entropy::Worth, quant};
 pub struct Quantiser {
     /// Cells per unit of the latents: `1 / step`.
     scale: f32,
-    /// Distance from the kept symbol, in steps, beyond which it has its turn at once.
+    /// Distance from the kept symbol, in steps, beyond which a value waits for its turn.
+    reach: f32,
+    /// Distance beyond which it has its turn at once.
     urgent: f32,
     /// Frames that it waits.
     patience: u8,
@@ -23,7 +25,9 @@ impl Quantiser {
     pub fn new(config: &Config, qindex: u8) -> Self {
         Self {
             scale: 1.0 / quant::step(qindex),
-            urgent: config.urgent,
+            // Nothing nearer saves what two bits are worth, and next to no change is cheaper than that.
+            reach: 0.5 + config.sticky,
+            urgent: config.urgent.max(0.5 + config.sticky),
             patience: config.patience,
             bit: config.sticky,
         }
@@ -40,7 +44,14 @@ impl Quantiser {
     /// Chooses all symbols of a frame without a reference.
     pub fn intra(&self, latents: &[f32], symbols: &mut Vec<i16>, waiting: &mut Vec<u8>) {
         symbols.clear();
-        symbols.extend(latents.iter().map(|&y| nearest(y * self.scale)));
+        symbols.extend(latents.iter().map(|&y| {
+            let scaled = y * self.scale;
+            if scaled.abs() > self.reach {
+                nearest(scaled)
+            } else {
+                0
+            }
+        }));
         waiting.clear();
         waiting.resize(latents.len(), 0);
     }
@@ -58,7 +69,7 @@ impl Quantiser {
                     let scaled = y * self.scale;
                     let distance = (scaled - f32::from(kept)).abs();
                     // A NaN compares false, and keeps what there is.
-                    let outside = distance > REACH;
+                    let outside = distance > self.reach;
                     *waiting = if outside { waiting.saturating_add(1) } else { 0 };
                     let change = distance > self.urgent || (outside && *waiting > self.patience);
                     *waiting = if change { 0 } else { *waiting };
@@ -68,8 +79,6 @@ impl Quantiser {
     }
 }
 
-/// Distance from the kept symbol, in steps, beyond which a value waits for its turn.
-const REACH: f32 = 0.5;
 /// Adding and taking away 1.5 * 2^23 rounds to the nearest integer, ties to even, where `round_ties_even` is a call on
 /// processors that have no instruction for it.
 const ROUNDING: f32 = 12_582_912.0;
@@ -88,6 +97,7 @@ mod tests {
     fn quantiser(urgent: f32, patience: u8) -> Quantiser {
         Quantiser {
             scale: 2.0,
+            reach: 0.5,
             urgent,
             patience,
             bit: 0.0,

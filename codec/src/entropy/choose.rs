@@ -22,8 +22,12 @@ pub struct Worth {
 
 /// Assumed price of a magnitude beyond the unary part, in 1/256 bit.
 const ESCAPE_PRICE: u32 = 8 * 256;
-/// Least price of a change within a position that changes, in 1/256 bit: below it nothing is worth a closer look.
-const LEAST_PRICE: i32 = 2 * 256;
+/// Price that no change is assumed to fall below, in 1/256 bit: what saves less is not worth a closer look. The quantiser's margin agrees with it.
+const LEAST_PRICE: u32 = 2 * 256;
+/// Price that the channels of a changed position that do not change are assumed not to fall below together, in 1/256 bit.
+const LEAST_REST: i32 = 4 * 256;
+/// Assumed price of sign and magnitude of a one in a key frame, in 1/256 bit: they are many, and these prices hardly differ.
+const KEY_ONE_PRICE: u32 = 5 * 256 / 4;
 
 /// How much squared error `to` saves where `from` stood.
 #[inline(always)]
@@ -40,16 +44,27 @@ struct Choice {
     price: u32,
 }
 
+impl Choice {
+    /// The better of two.
+    #[inline(always)]
+    fn or(self, other: Self, rate: f32) -> Self {
+        if self.saved - self.price as f32 * rate > other.saved - other.price as f32 * rate {
+            self
+        } else {
+            other
+        }
+    }
+}
+
 impl<C: BitCoder> Positions<'_, C> {
     /// Replaces wanted symbols of a position by cheaper ones where that loses less than it saves: by their reference, one by one or all
     /// of them, or by the neighbour on the way to it.
     #[inline(always)]
     pub(super) fn choose<const KEY: bool>(
-        &self,
+        &mut self,
         worth: &Worth,
-        position: usize,
+        (position, at): (usize, usize),
         wanted: &mut [i16],
-        latents: &[f32],
         changed_so_far: usize,
     ) {
         let channels = self.field.channels();
@@ -60,16 +75,20 @@ impl<C: BitCoder> Positions<'_, C> {
         }
         // A price in 1/256 bit times this is squared error.
         let rate = worth.bit / 256.0;
-        let scaled = |channel: usize| latents.get(channel).map_or(0.0, |y| y * worth.scale);
+        let (plane, latents) = (self.plane, self.latents);
+        let scaled = |channel: usize| latents.get(channel * plane + at).map_or(0.0, |y| y * worth.scale);
+        let mut most = 0.0;
+        for (channel, (&w, &r)) in wanted.iter().zip(reference).enumerate() {
+            if w != r {
+                let saved = saved(scaled(channel), r.into(), w.into());
+                most += (saved - LEAST_PRICE as f32 * rate).max(0.0);
+            }
+        }
         let (contexts, sets) = contexts::position(self.field, position, changed_so_far);
         let yes = self.bank.predict(Kind::Position, (&contexts, sets));
         let mut bits = price(yes) as i32 - price(65_536 - yes) as i32;
-        let pairs = wanted.iter().zip(reference).enumerate();
-        let most: f32 = pairs
-            .map(|(channel, (&w, &r))| saved(scaled(channel), r.into(), w.into()).max(0.0))
-            .sum();
-        if most <= (bits + LEAST_PRICE) as f32 * rate {
-            wanted.copy_from_slice(reference);
+        if !KEY && most <= (bits + LEAST_REST) as f32 * rate {
+            wanted.copy_from_slice(&self.field.reference[first..][..channels]);
             return;
         }
         let mut total = 0.0;
@@ -95,7 +114,16 @@ impl<C: BitCoder> Positions<'_, C> {
             };
             if i32::from(*wanted) != reference {
                 let wanted = i32::from(*wanted);
-                best = self.dearer(&symbol, rate, scaled(channel), best, wanted, price(yes));
+                best = if KEY && (wanted - reference).abs() == 1 {
+                    let one = Choice {
+                        value: wanted,
+                        saved: saved(scaled(channel), reference, wanted),
+                        price: price(yes) + KEY_ONE_PRICE,
+                    };
+                    one.or(best, rate)
+                } else {
+                    self.dearer(&symbol, rate, scaled(channel), best, wanted, price(yes))
+                };
             }
             total += best.saved;
             bits = bits.saturating_add_unsigned(best.price);
@@ -111,7 +139,7 @@ impl<C: BitCoder> Positions<'_, C> {
     /// The best of `kept`, the symbol `wanted` and its neighbour on the way to the kept one; `change` is the price of a change as such.
     #[inline(always)]
     fn dearer(
-        &self,
+        &mut self,
         symbol: &Symbol,
         rate: f32,
         scaled: f32,
@@ -127,9 +155,7 @@ impl<C: BitCoder> Positions<'_, C> {
         let mut best = kept;
         let mut offer = |value: i32, price: u32| {
             let saved = saved(scaled, kept.value, value);
-            if saved - price as f32 * rate > best.saved - best.price as f32 * rate {
-                best = Choice { value, saved, price };
-            }
+            best = Choice { value, saved, price }.or(best, rate);
         };
         for magnitude in 1..=steps.min(UNARY_MAX - 1) {
             let (contexts, sets) = symbol.more(magnitude, sign < 0);

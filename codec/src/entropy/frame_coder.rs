@@ -25,8 +25,6 @@ pub struct FrameCoder {
     field: Field,
     /// The frame that is wanted, position by position.
     wanted: Vec<i16>,
-    /// Its latents, position by position, where symbols may still be chosen.
-    latents: Vec<f32>,
 }
 
 /// What a writer is to code.
@@ -84,14 +82,9 @@ impl FrameCoder {
 
     /// Codes one frame. What has become of a wish [`write_symbols`](Self::write_symbols) tells.
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, wish: Wish<'_>, key: bool) -> Result<(), OutOfRange> {
-        let Self {
-            model,
-            field,
-            wanted,
-            latents: held,
-        } = self;
+        let Self { model, field, wanted } = self;
         field.advance();
-        let mut worth = None;
+        let (mut worth, mut held) = (None, &[][..]);
         match wish {
             Wish::Exactly(symbols) if C::WRITES => field.gather(symbols, wanted),
             Wish::Exactly(_) => {}
@@ -101,10 +94,11 @@ impl FrameCoder {
                 worth: given,
             } => {
                 field.gather(symbols, wanted);
-                field.gather(latents, held);
+                held = latents;
                 worth = Some(given);
             }
         }
+        let plane = usize::from(field.shape.width) * usize::from(field.shape.height);
         let (bank, escapes) = model.parts(key);
         let positions = Positions {
             coder,
@@ -113,6 +107,7 @@ impl FrameCoder {
             field,
             wanted,
             latents: held,
+            plane,
             worth,
         };
         positions.code(key)
@@ -137,7 +132,9 @@ pub(super) struct Positions<'a, C> {
     escapes: Escapes<'a>,
     pub(super) field: &'a mut Field,
     wanted: &'a mut [i16],
-    latents: &'a [f32],
+    /// Channel by channel, and how many positions each has.
+    pub(super) latents: &'a [f32],
+    pub(super) plane: usize,
     worth: Option<Worth>,
 }
 
@@ -174,19 +171,15 @@ impl<C: BitCoder> Positions<'_, C> {
         let Shape { width, height, .. } = self.field.shape;
         let (channels, mut changed) = (self.field.channels(), 0);
         let mut wanted = std::mem::take(&mut self.wanted).chunks_exact_mut(channels.max(1));
-        let mut latents = self.latents.chunks_exact(channels.max(1));
         for y in 0..usize::from(height) {
             for x in 0..usize::from(width) {
                 let position = self.field.position(x, y);
                 let wanted = wanted.next().unwrap_or_default();
-                if let Some(worth) = self.worth {
-                    self.choose::<KEY>(
-                        &worth,
-                        position,
-                        wanted,
-                        latents.next().unwrap_or_default(),
-                        changed,
-                    );
+                if C::WRITES
+                    && let Some(worth) = self.worth
+                {
+                    let at = y * usize::from(width) + x;
+                    self.choose::<KEY>(&worth, (position, at), wanted, changed);
                 }
                 changed += usize::from(self.position::<KEY>(position, wanted, changed)?);
             }
@@ -335,6 +328,7 @@ mod tests {
                 field,
                 wanted,
                 latents: &[],
+                plane: 0,
                 worth: None,
             };
             assert_eq!(code(positions, index == 0), Ok(()));

@@ -111,13 +111,13 @@ impl Default for Bank {
 impl Bank {
     /// Probability of yes, in 1/65536, that [`code`](Bank::code) would work with; nothing is learned.
     #[inline(always)]
-    pub fn predict(&self, kind: Kind, (contexts, sets): (&[usize; INPUTS], [usize; 2])) -> u32 {
+    pub fn predict(&mut self, kind: Kind, (contexts, sets): (&[usize; INPUTS], [usize; 2])) -> u32 {
         let mask = (1 << kind.bits()) - 1;
-        let row = Row::new(std::array::from_fn(|i| {
-            self.counters[kind.start() + (i << kind.bits()) + (contexts[i] & mask)]
-        }));
-        let mut inputs = [0; INPUTS];
-        row.opine(&mut inputs);
+        let at: [u16; INPUTS] =
+            std::array::from_fn(|i| (kind.start() + (i << kind.bits()) + (contexts[i] & mask)) as u16);
+        let row = Row::new(at.map(|at| self.counters[usize::from(at)]));
+        row.opine(&mut self.inputs);
+        let inputs = self.inputs;
         let [first, second] = &self.weights[kind as usize];
         mix(&inputs, &first[sets[0] % SETS], &second[sets[1] % SETS])
     }
