@@ -122,7 +122,7 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
             error,
             encode::Error::TooLarge {
                 smallest: 50..,
-                cap: 5
+                cap: 3
             }
         ),
         "{error}"
