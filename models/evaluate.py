@@ -32,19 +32,21 @@ def labels(path: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     return {k: (v[:, :4], v[:, 4] > 0) for k, v in table.items()}
 
 
+# How far beyond its cell, in steps, a latent must move before the symbol of the estimate changes.
+MARGIN = 0.125
 NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))
 
 
 def code(latents: np.ndarray, fps: float, qindex: int, args) -> tuple[np.ndarray, float, str]:
     """Symbols of a clip as the receiver gets them, mean bytes of a frame, and what kind of figure that is."""
     if args.coder is None:
-        symbols = quantise.sequence(latents, qindex, args.sticky)
+        symbols = quantise.sequence(latents, qindex, MARGIN)
         return symbols, entropy.clip_bits(symbols) / 8 / len(symbols), "estimated bytes"
     with tempfile.TemporaryDirectory() as folder:
         source, stream, integers = (Path(folder) / name for name in ("clip.f32", "clip.cis", "clip.i16"))
         dump(latents, source, fps)
         prior = ["--prior", str(args.bundle / "prior.bin")]
-        settings = ["--qindex", str(qindex), "--sticky", str(args.sticky)]
+        settings = ["--qindex", str(qindex), *([] if args.sticky is None else ["--sticky", str(args.sticky)])]
         subprocess.run([args.coder, "encode", *prior, *settings, "--output", stream, source], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([args.coder, "decode", *prior, stream, integers], check=True, stdout=subprocess.DEVNULL)
         symbols = np.fromfile(integers, "<i2").reshape(latents.shape)
@@ -129,7 +131,7 @@ def main() -> None:
         sub.add_argument("--truth", type=Path, required=True)
         sub.add_argument("--every", type=int, default=3)
         sub.add_argument("--frames", type=int, help="stop after so many")
-        sub.add_argument("--sticky", type=float, default=0.125)
+        sub.add_argument("--sticky", type=float, help="with --coder: what a bit must save, in steps squared (the coder's default if left out)")
         sub.add_argument("--coder", type=Path, help="the tool cis-latents; bytes are estimated without it")
     args = parser.parse_args()
     args.run(args)

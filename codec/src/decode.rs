@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     BundleId, Latents, Limits, Prior,
-    entropy::{FrameCoder, range::Reader},
+    entropy::{FrameCoder, Wish, range::Reader},
     frame::{self, Header, HeaderReader},
     quant::Rescale,
 };
@@ -126,7 +126,7 @@ impl Decoder {
         self.qindex = header.qindex;
         let mut reader = Reader::new(payload);
         coder
-            .code(&mut reader, &[], header.key)
+            .code(&mut reader, Wish::Exactly(&[]), header.key)
             .map_err(|_| Error::Corrupt { number })?;
         if !reader.is_exhausted() {
             return Err(Error::Corrupt { number });

@@ -16,7 +16,7 @@ mod trainer;
 pub use trainer::Trainer;
 
 const MAGIC: &[u8; 8] = b"cisprior";
-/// Version of the format; it also stands for the contexts, which it changes with.
+/// Version of the format; it also stands for the contexts, which it changes with, and not for the units around them.
 const VERSION: u8 = 1;
 /// Most models of a prior: more would only fill memory.
 pub(crate) const MAX_ANCHORS: usize = 16;

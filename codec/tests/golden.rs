@@ -1,6 +1,6 @@
 //! Streams of every version that was ever released decode to what they always did.
 //!
-//! `cis-latents golden codec/tests/golden/v1` made them; each sum covers number, time stamps, kind, qindex and latents of all frames.
+//! `cis-latents golden codec/tests/golden/v2` made them; each sum covers number, time stamps, kind, qindex and latents of all frames.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -34,7 +34,7 @@ fn sum_of(stream: &[u8], prior: Arc<Prior>) -> (u64, String) {
 
 #[test]
 fn golden_streams_decode_for_ever() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2");
     let list = fs::read_to_string(folder.join("golden.json")).unwrap();
     let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
     assert_eq!(list.len(), 8);

@@ -67,9 +67,9 @@ fn crc32c(before: u32, bytes: &[u8]) -> u32 {
 
 /// Gives a unit the length and the checksum that it would have to have, where it is whole enough for them.
 fn repair(unit: &mut [u8], before: u32) -> u32 {
-    let key = unit.get(1).is_some_and(|flags| flags & 1 != 0);
-    let extras = unit.get(1).is_some_and(|flags| flags & 0x11 == 0x10);
-    let at = if key { 6 } else { 2 + usize::from(extras) };
+    let key = unit.first().is_some_and(|first| first & 0x80 != 0);
+    let extras = unit.first().is_some_and(|flags| flags & 8 != 0);
+    let at = if key { 6 } else { 1 + usize::from(extras) };
     if let Some(rest) = unit.len().checked_sub(at + 1)
         && (rest < 0x80 || (rest >= 0x81 && rest - 1 < 0x4000))
     {
@@ -80,19 +80,28 @@ fn repair(unit: &mut [u8], before: u32) -> u32 {
             (unit[at], unit[at + 1]) = ((rest - 1) as u8 | 0x80, ((rest - 1) >> 7) as u8);
         }
     }
-    let Some(covered) = unit.len().checked_sub(4).filter(|&covered| covered >= 2) else {
+    let Some(covered) = unit
+        .len()
+        .checked_sub(if key { 4 } else { 2 })
+        .filter(|&covered| covered >= 2)
+    else {
         return before;
     };
     let mut clean = unit[..covered].to_vec();
-    clean[1] &= !2;
+    if key {
+        clean[1] &= !2;
+    } else {
+        clean[0] &= !1;
+    }
     let crc = crc32c(if key { 0 } else { before }, &clean);
-    unit[covered..].copy_from_slice(&crc.to_le_bytes());
+    let stored = unit.len() - covered;
+    unit[covered..].copy_from_slice(&crc.to_le_bytes()[..stored]);
     crc
 }
 
 #[test]
 fn mutated_streams_end_in_latents_in_range_or_an_error() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2");
     let rounds = std::env::var("CIS_MUTATIONS").map_or(400, |rounds| rounds.parse().unwrap());
     let streams = streams(&folder);
     assert_eq!(streams.len(), 8);

@@ -9,7 +9,7 @@ fn a_decoder_from_the_page_alone_decodes_the_golden_streams() {
     let output = Command::new("python3")
         .arg("-B")
         .arg(tests.join("oracle/decode.py"))
-        .arg(tests.join("golden/v1"))
+        .arg(tests.join("golden/v2"))
         .output()
         .expect("python3 runs");
     assert!(

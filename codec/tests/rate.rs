@@ -96,7 +96,7 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
 
     encoder
         .set_config(encode::Config {
-            max_frame_bytes: 5,
+            max_frame_bytes: 3,
             ..config.clone()
         })
         .unwrap();
@@ -106,8 +106,8 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
         matches!(
             error,
             encode::Error::TooLarge {
-                smallest: 6..,
-                cap: 5
+                smallest: 4..,
+                cap: 3
             }
         ),
         "{error}"
@@ -122,7 +122,7 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
             error,
             encode::Error::TooLarge {
                 smallest: 50..,
-                cap: 5
+                cap: 3
             }
         ),
         "{error}"
@@ -284,7 +284,7 @@ fn the_header_of_an_inter_frame_is_small() {
         };
         let header = encoder.encode(&input).unwrap().header;
         // The second frame introduces the frame duration.
-        let most = if index < 2 { 80 } else { 12 };
+        let most = if index < 2 { 80 } else { 9 };
         assert!(header.unit_len - header.payload_len <= most, "{header:?}");
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     Latents, Prior, Shape, Size,
-    entropy::{FrameCoder, range::Writer},
+    entropy::{FrameCoder, Wish, range::Writer},
     frame::{Fields, Header, HeaderWriter},
     quant::Rescale,
 };
@@ -296,9 +296,20 @@ impl Encoder {
         }
         let mut writer = Writer::new(std::mem::take(&mut trial.payload));
         // Symbols of the quantiser are always in range.
-        let coded = trial.coder.code(&mut writer, &trial.symbols, key);
+        let wish = match quantiser.worth() {
+            Some(worth) => Wish::Nearly {
+                symbols: &trial.symbols,
+                latents: input.latents,
+                worth,
+            },
+            None => Wish::Exactly(&trial.symbols),
+        };
+        let coded = trial.coder.code(&mut writer, wish, key);
         debug_assert!(coded.is_ok());
         trial.payload = writer.finish();
+        if quantiser.worth().is_some() {
+            trial.coder.write_symbols(&mut trial.symbols);
+        }
 
         let mut headers = self.headers.clone();
         let fields = self.fields(

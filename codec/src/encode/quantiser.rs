@@ -1,10 +1,10 @@
-//! The sticky quantiser: which integer stands for a float latent.
+//! The quantiser: which integer would stand for a float latent if bits were free, and what a bit is worth.
 //!
-//! Only the encoder runs this, so floats are welcome: the decoder takes the integers as they come. A symbol that once was
-//! right is kept as long as it will do, because a change costs bits and its successors build on it: sensor noise must not.
+//! Only the encoder runs this, so floats are welcome: the decoder takes the integers as they come. Which of these symbols are coded and which
+//! stay as they were is decided where bits have a price, in `entropy::choose`.
 
 use super::Config;
-use crate::{Latents, quant};
+use crate::{Latents, entropy::Worth, quant};
 
 /// How symbols are chosen.
 #[derive(Clone, Copy, Debug)]
@@ -17,23 +17,41 @@ pub struct Quantiser {
     urgent: f32,
     /// Frames that it waits.
     patience: u8,
+    /// Squared error, in steps squared, that a bit has to save.
+    bit: f32,
 }
 
 impl Quantiser {
     pub fn new(config: &Config, qindex: u8) -> Self {
-        let reach = 0.5 + config.sticky;
         Self {
             scale: 1.0 / quant::step(qindex),
-            reach,
-            urgent: config.urgent.max(reach),
+            // Nothing nearer saves what two bits are worth, and next to no change is cheaper than that.
+            reach: 0.5 + config.sticky,
+            urgent: config.urgent.max(0.5 + config.sticky),
             patience: config.patience,
+            bit: config.sticky,
         }
+    }
+
+    /// What the entropy coder may trade error for; nothing if bits are free.
+    pub fn worth(&self) -> Option<Worth> {
+        (self.bit > 0.0).then_some(Worth {
+            scale: self.scale,
+            bit: self.bit,
+        })
     }
 
     /// Chooses all symbols of a frame without a reference.
     pub fn intra(&self, latents: &[f32], symbols: &mut Vec<i16>, waiting: &mut Vec<u8>) {
         symbols.clear();
-        symbols.extend(latents.iter().map(|&y| nearest(y * self.scale)));
+        symbols.extend(latents.iter().map(|&y| {
+            let scaled = y * self.scale;
+            if scaled.abs() > self.reach {
+                nearest(scaled)
+            } else {
+                0
+            }
+        }));
         waiting.clear();
         waiting.resize(latents.len(), 0);
     }
@@ -76,12 +94,13 @@ fn nearest(scaled: f32) -> i16 {
 mod tests {
     use super::*;
 
-    fn quantiser(sticky: f32, urgent: f32, patience: u8) -> Quantiser {
+    fn quantiser(urgent: f32, patience: u8) -> Quantiser {
         Quantiser {
             scale: 2.0,
-            reach: 0.5 + sticky,
+            reach: 0.5,
             urgent,
             patience,
+            bit: 0.0,
         }
     }
 
@@ -99,22 +118,22 @@ mod tests {
             f32::INFINITY,
             f32::NEG_INFINITY,
         ];
-        quantiser(0.0, 0.5, 0).intra(&input, &mut out, &mut waiting);
+        quantiser(0.5, 0).intra(&input, &mut out, &mut waiting);
         assert_eq!(out, [0, 0, 1, -1, 2047, -2047, 0, 2047, -2047]);
         assert_eq!(waiting, [0; 9]);
     }
 
     #[test]
-    fn a_symbol_sticks_until_the_value_is_well_outside_its_cell() {
+    fn a_symbol_changes_when_its_value_leaves_the_cell() {
         let mut out = Vec::new();
-        quantiser(0.25, 0.75, 0).inter(&[1.85, 1.9, -0.3, f32::NAN], &[3, 3, 0, 7], &mut out, &mut [0; 4]);
-        assert_eq!(out, [3, 4, 0, 7]);
+        quantiser(0.75, 0).inter(&[1.74, 1.8, -0.3, f32::NAN], &[3, 3, 0, 7], &mut out, &mut [0; 4]);
+        assert_eq!(out, [3, 4, -1, 7]);
     }
 
     #[test]
     fn a_small_change_has_to_last_and_a_large_one_does_not() {
         let (mut out, mut waiting) = (Vec::new(), [0; 3]);
-        let quantiser = quantiser(0.25, 1.5, 2);
+        let quantiser = quantiser(1.5, 2);
         let mut seen = Vec::new();
         // Out of reach for good, out of reach on and off, and far away.
         for values in [

@@ -1,6 +1,6 @@
 //! The latents of a frame and its predecessor as contexts need them: position by position, with a margin.
 
-use crate::{Latents, Shape, quant::Rescale};
+use crate::{Shape, quant::Rescale};
 
 /// Values of the frame being coded and of the one before, and how they have changed. Position-major: all channels of
 /// a position lie together. A margin of positions that never change saves contexts from asking where the edge is.
@@ -130,25 +130,24 @@ impl Field {
     }
 
     /// Turns latents channel by channel into latents position by position. Where there are too few the rest is zero.
-    pub fn gather(&self, latents: &[i16], out: &mut Vec<i16>) {
+    pub fn gather<T: Copy + Default>(&self, latents: &[T], out: &mut Vec<T>) {
         let plane = usize::from(self.shape.width) * usize::from(self.shape.height);
-        zeros(out, self.shape.len(), 0);
+        zeros(out, self.shape.len(), T::default());
         for (channel, plane) in latents
             .chunks_exact(plane.max(1))
             .take(self.channels())
             .enumerate()
         {
             let places = out[channel..].iter_mut().step_by(self.channels());
-            places.zip(plane).for_each(|(out, &q)| *out = q);
+            places.zip(plane).for_each(|(out, &value)| *out = value);
         }
     }
 
     /// Writes the latents channel by channel.
-    pub fn write(&self, out: &mut Latents) {
+    pub fn write(&self, out: &mut Vec<i16>) {
         let (channels, width) = (self.channels(), usize::from(self.shape.width));
-        out.shape = self.shape;
-        zeros(&mut out.q, self.shape.len(), 0);
-        for (index, row) in out.q.chunks_exact_mut(width.max(1)).enumerate() {
+        zeros(out, self.shape.len(), 0);
+        for (index, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
             let (channel, y) = (
                 index / usize::from(self.shape.height),
                 index % usize::from(self.shape.height),

@@ -1,6 +1,7 @@
 //! Codes the latents of a frame against those of the frame before: the order and the shape of its decisions.
 
 use super::{
+    choose::Worth,
     contexts::{self, Progress, Symbol},
     field::Field,
     model::{Bank, Escapes, INPUTS, Kind, Model},
@@ -13,7 +14,7 @@ use crate::{Latents, Prior, Shape, quant::Rescale};
 pub struct OutOfRange;
 
 /// Differences up to this are counted in ones; the rest is an Exp-Golomb code.
-const UNARY_MAX: i32 = 16;
+pub(super) const UNARY_MAX: i32 = 16;
 /// Bits of the largest rest: differences are within ±4094.
 const ESCAPE_BITS_MAX: u32 = 12;
 
@@ -24,6 +25,19 @@ pub struct FrameCoder {
     field: Field,
     /// The frame that is wanted, position by position.
     wanted: Vec<i16>,
+}
+
+/// What a writer is to code.
+#[derive(Clone, Copy, Debug)]
+pub enum Wish<'a> {
+    /// These symbols, channel by channel; a reader's are empty.
+    Exactly(&'a [i16]),
+    /// These, or cheaper ones that stand for the latents nearly as well.
+    Nearly {
+        symbols: &'a [i16],
+        latents: &'a [f32],
+        worth: Worth,
+    },
 }
 
 impl Clone for FrameCoder {
@@ -66,13 +80,25 @@ impl FrameCoder {
         self.field.rescale(rescale);
     }
 
-    /// Codes one frame. `want` holds its latents channel by channel; a reader gets none.
-    pub fn code<C: BitCoder>(&mut self, coder: &mut C, want: &[i16], key: bool) -> Result<(), OutOfRange> {
+    /// Codes one frame. What has become of a wish [`write_symbols`](Self::write_symbols) tells.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, wish: Wish<'_>, key: bool) -> Result<(), OutOfRange> {
         let Self { model, field, wanted } = self;
         field.advance();
-        if C::WRITES {
-            field.gather(want, wanted);
+        let (mut worth, mut held) = (None, &[][..]);
+        match wish {
+            Wish::Exactly(symbols) if C::WRITES => field.gather(symbols, wanted),
+            Wish::Exactly(_) => {}
+            Wish::Nearly {
+                symbols,
+                latents,
+                worth: given,
+            } => {
+                field.gather(symbols, wanted);
+                held = latents;
+                worth = Some(given);
+            }
         }
+        let plane = usize::from(field.shape.width) * usize::from(field.shape.height);
         let (bank, escapes) = model.parts(key);
         let positions = Positions {
             coder,
@@ -80,23 +106,36 @@ impl FrameCoder {
             escapes,
             field,
             wanted,
+            latents: held,
+            plane,
+            worth,
         };
         positions.code(key)
     }
 
     /// Writes the latents of the last frame.
     pub fn write_latents(&self, out: &mut Latents) {
+        out.shape = self.field.shape;
+        self.field.write(&mut out.q);
+    }
+
+    /// Writes the symbols of the last frame, channel by channel.
+    pub fn write_symbols(&self, out: &mut Vec<i16>) {
         self.field.write(out);
     }
 }
 
 /// One frame on its way through the coder.
-struct Positions<'a, C> {
+pub(super) struct Positions<'a, C> {
     coder: &'a mut C,
-    bank: &'a mut Bank,
+    pub(super) bank: &'a mut Bank,
     escapes: Escapes<'a>,
-    field: &'a mut Field,
-    wanted: &'a [i16],
+    pub(super) field: &'a mut Field,
+    wanted: &'a mut [i16],
+    /// Channel by channel, and how many positions each has.
+    pub(super) latents: &'a [f32],
+    pub(super) plane: usize,
+    worth: Option<Worth>,
 }
 
 impl<C: BitCoder> Positions<'_, C> {
@@ -131,11 +170,17 @@ impl<C: BitCoder> Positions<'_, C> {
     fn code_all<const KEY: bool>(mut self) -> Result<(), OutOfRange> {
         let Shape { width, height, .. } = self.field.shape;
         let (channels, mut changed) = (self.field.channels(), 0);
-        let mut wanted = self.wanted.chunks_exact(channels.max(1));
+        let mut wanted = std::mem::take(&mut self.wanted).chunks_exact_mut(channels.max(1));
         for y in 0..usize::from(height) {
             for x in 0..usize::from(width) {
                 let position = self.field.position(x, y);
                 let wanted = wanted.next().unwrap_or_default();
+                if C::WRITES
+                    && let Some(worth) = self.worth
+                {
+                    let at = y * usize::from(width) + x;
+                    self.choose::<KEY>(&worth, (position, at), wanted, changed);
+                }
                 changed += usize::from(self.position::<KEY>(position, wanted, changed)?);
             }
         }
@@ -269,7 +314,9 @@ mod tests {
                         }
                 })
                 .collect();
-            let FrameCoder { model, field, wanted } = &mut coder;
+            let FrameCoder {
+                model, field, wanted, ..
+            } = &mut coder;
             field.advance();
             field.gather(&latents, wanted);
             let (bank, escapes) = model.parts(index == 0);
@@ -280,6 +327,9 @@ mod tests {
                 escapes,
                 field,
                 wanted,
+                latents: &[],
+                plane: 0,
+                worth: None,
             };
             assert_eq!(code(positions, index == 0), Ok(()));
             writer.finish()

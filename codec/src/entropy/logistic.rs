@@ -51,6 +51,39 @@ pub fn stretch(p: u16) -> i32 {
     i32::from(STRETCH[usize::from(p >> 4)])
 }
 
+/// Bits, in 1/256, of a decision at the middle of each of 4096 equal cells of probability. For the encoder's choices only.
+const PRICE: [u16; 4096] = {
+    let mut table = [0; 4096];
+    let mut cell = 0;
+    while cell < 4096 {
+        // The logarithm by repeated squaring, with 1 at 2^32.
+        let mut x = (cell as u128 * 16 + 8) << 16;
+        let mut whole = 0;
+        while x < 1 << 32 {
+            x <<= 1;
+            whole += 256;
+        }
+        let (mut fraction, mut bit) = (0, 128);
+        while bit > 0 {
+            x = (x * x) >> 32;
+            if x >= 1 << 33 {
+                x >>= 1;
+                fraction += bit;
+            }
+            bit >>= 1;
+        }
+        table[cell] = whole - fraction;
+        cell += 1;
+    }
+    table
+};
+
+/// Bits, in 1/256, of a decision that has probability `p` in 1/65536, within 1..=65535.
+#[inline(always)]
+pub fn price(p: u32) -> u32 {
+    PRICE[(p >> 4) as usize & 4095].into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +98,10 @@ mod tests {
         for p in (8..65_536).step_by(16) {
             let odds = (f64::from(p) / (65_536.0 - f64::from(p))).ln() * 256.0;
             assert!((f64::from(stretch(p as u16)) - odds).abs() <= 2.0, "{p}");
+        }
+        for p in (8..65_536).step_by(16) {
+            let exact = -(f64::from(p) / 65_536.0).log2() * 256.0;
+            assert!((f64::from(price(p)) - exact).abs() <= 1.01, "{p}");
         }
         assert_eq!(squash(i32::MAX), squash(STRETCH_MAX));
         assert_eq!(squash(i32::MIN), squash(-STRETCH_MAX));

@@ -73,6 +73,16 @@ const _: () = assert!(Kind::More.start() + (INPUTS << Kind::More.bits()) == COUN
 /// Plain counters for the bits of magnitudes beyond the unary part.
 pub const ESCAPES: usize = 64;
 
+/// What the inputs say together: probability of yes in 1/65536.
+#[inline(always)]
+fn mix(inputs: &[i32; INPUTS], first: &Weights, second: &Weights) -> u32 {
+    let mut sum = 0i64;
+    for i in 0..INPUTS {
+        sum += i64::from(inputs[i]) * i64::from(first[i] + second[i]);
+    }
+    squash((sum >> 16).clamp(-4096, 4096) as i32)
+}
+
 /// Counters and weights of all kinds, for frames with or for frames without a reference.
 #[derive(Clone, Debug)]
 pub struct Bank {
@@ -99,6 +109,19 @@ impl Default for Bank {
 }
 
 impl Bank {
+    /// Probability of yes, in 1/65536, that [`code`](Bank::code) would work with; nothing is learned.
+    #[inline(always)]
+    pub fn predict(&mut self, kind: Kind, (contexts, sets): (&[usize; INPUTS], [usize; 2])) -> u32 {
+        let mask = (1 << kind.bits()) - 1;
+        let at: [u16; INPUTS] =
+            std::array::from_fn(|i| (kind.start() + (i << kind.bits()) + (contexts[i] & mask)) as u16);
+        let row = Row::new(at.map(|at| self.counters[usize::from(at)]));
+        row.opine(&mut self.inputs);
+        let inputs = self.inputs;
+        let [first, second] = &self.weights[kind as usize];
+        mix(&inputs, &first[sets[0] % SETS], &second[sets[1] % SETS])
+    }
+
     /// Codes one decision, predicted from one context per input, and learns it.
     #[inline(always)]
     pub fn code<C: BitCoder, const KEY: bool>(
@@ -119,11 +142,7 @@ impl Bank {
         let [first, second] = &mut self.weights[kind as usize];
         let first = &mut first[sets[0] % SETS];
         let second = &mut second[sets[1] % SETS];
-        let mut sum = 0i64;
-        for i in 0..INPUTS {
-            sum += i64::from(inputs[i]) * i64::from(first[i] + second[i]);
-        }
-        let one = squash((sum >> 16).clamp(-4096, 4096) as i32);
+        let one = mix(&inputs, first, second);
         let bit = coder.code(bit, one);
 
         let error = (i32::from(bit) << 16) - one as i32;

@@ -4,7 +4,7 @@ use super::{PeekError, varint::Failure};
 use crate::{BundleId, InvalidBundleId, Shape, Size};
 
 /// Version of the bitstream that this crate writes and reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Everything a unit says outside its payload, in absolute values.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,17 @@ use crate::Limits;
 
 pub(super) const SYNC: u8 = 0xC5;
 pub(super) const MAGIC: [u8; 3] = *b"cis";
-pub(super) const CRC_LEN: usize = 4;
+
+/// Bytes of the checksum that a unit carries: an inter unit has the low half, and the rest of the chain catches what that lets through.
+pub(super) const fn crc_len(key: bool) -> usize {
+    if key { 4 } else { 2 }
+}
 
 /// More bytes than any header has, checksum included.
 pub const MAX_HEADER: usize = 160;
 
-/// Bits of the second byte; its top three bits are the version.
+/// Bits of the flags; the top three are the version. They are the second byte of a key frame, and the first one of an inter unit, shifted down by one:
+/// its top bit, 0, tells it from the sync byte.
 pub(super) mod flag {
     pub const KEY: u8 = 1;
     pub const LATE: u8 = 2;
@@ -20,7 +25,7 @@ pub(super) mod flag {
     pub const VERSION_SHIFT: u32 = 5;
 }
 
-/// Bits of the third byte of an inter unit, there when `flag::EXTRAS` is set.
+/// Bits of the second byte of an inter unit, there when `flag::EXTRAS` is set.
 pub(super) mod extra {
     pub const QINDEX: u8 = 1;
     pub const CAPTURE: u8 = 2;
@@ -87,19 +92,29 @@ pub fn peek(data: &[u8], limits: &Limits) -> Result<Peek, PeekError> {
     })
 }
 
+/// Whether a unit that starts with this byte is an inter unit.
+pub(super) const fn is_inter(first: u8) -> bool {
+    first & 0x80 == 0
+}
+
 pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> {
     let byte = |at: usize| {
         data.get(at)
             .copied()
             .ok_or(PeekError::NeedMore { at_least: at + 1 })
     };
-    if byte(0)? != SYNC {
+    let first = byte(0)?;
+    let key = first == SYNC;
+    if !key && !is_inter(first) {
         return Err(PeekError::NotAUnit);
     }
-    let flags = byte(1)?;
-    let key = flags & flag::KEY != 0;
-    let mut at = 2;
+    let flags = if key { byte(1)? } else { first << 1 };
+    let mut at = 1;
     if key {
+        at = 2;
+        if flags & flag::KEY == 0 {
+            return Err(PeekError::NotAUnit);
+        }
         for wanted in MAGIC {
             if byte(at)? != wanted {
                 return Err(PeekError::NotAUnit);
@@ -141,7 +156,7 @@ pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> 
     if found > limit as u64 {
         return Err(PeekError::TooLarge { found, limit });
     }
-    if body_len < CRC_LEN as u64 {
+    if body_len < crc_len(key) as u64 {
         return Err(PeekError::NotAUnit);
     }
     Ok(Prefix {
@@ -170,14 +185,14 @@ pub fn find_sync(data: &[u8]) -> Option<usize> {
 
 /// Marks a unit as late, or as live again, in place. The checksum does not cover this bit.
 pub fn set_late(unit: &mut [u8], late: bool) -> Result<(), PeekError> {
-    if unit.first() != Some(&SYNC) {
-        return Err(PeekError::NotAUnit);
-    }
-    let flags = unit.get_mut(1).ok_or(PeekError::NeedMore { at_least: 2 })?;
-    *flags = if late {
-        *flags | flag::LATE
-    } else {
-        *flags & !flag::LATE
+    let (flags, bit) = match unit {
+        [SYNC, flags, ..] => (flags, flag::LATE),
+        [SYNC] => return Err(PeekError::NeedMore { at_least: 2 }),
+        [first, ..] if is_inter(*first) && *first >> (flag::VERSION_SHIFT - 1) == VERSION => {
+            (first, flag::LATE >> 1)
+        }
+        _ => return Err(PeekError::NotAUnit),
     };
+    *flags = if late { *flags | bit } else { *flags & !bit };
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::{
     Error, Header, VERSION,
     crc::crc32c,
     header,
-    peek::{CRC_LEN, Prefix, extra, flag, prefix},
+    peek::{Prefix, crc_len, extra, flag, is_inter, prefix},
     varint,
 };
 use crate::{BundleId, Limits, Shape, Size, quant};
@@ -73,14 +73,22 @@ impl HeaderReader {
 
 /// Checksum over a unit without its own checksum and without its late bit, going on from the unit before.
 pub(super) fn checksum(before: u32, covered: &[u8]) -> u32 {
-    let flags = covered.get(1).map_or(0, |flags| flags & !flag::LATE);
-    let start = crc32c(before, &covered[..covered.len().min(1)]);
-    crc32c(crc32c(start, &[flags]), covered.get(2..).unwrap_or_default())
+    let inter = covered.first().is_some_and(|&first| is_inter(first));
+    let (at, late) = if inter {
+        (0, flag::LATE >> 1)
+    } else {
+        (1, flag::LATE)
+    };
+    let (head, rest) = covered.split_at(at.min(covered.len()));
+    let Some((flags, rest)) = rest.split_first() else {
+        return crc32c(before, head);
+    };
+    crc32c(crc32c(crc32c(before, head), &[flags & !late]), rest)
 }
 
-/// Splits the stored checksum off and computes the one that belongs there.
-fn verify(unit: &[u8], before: u32) -> (&[u8], u32, u32) {
-    let (covered, stored) = unit.split_at(unit.len().saturating_sub(CRC_LEN));
+/// Splits the stored checksum off and computes the whole one that belongs there.
+fn verify(unit: &[u8], key: bool, before: u32) -> (&[u8], u32, u32) {
+    let (covered, stored) = unit.split_at(unit.len().saturating_sub(crc_len(key)));
     let stored = stored
         .iter()
         .rev()
@@ -89,7 +97,7 @@ fn verify(unit: &[u8], before: u32) -> (&[u8], u32, u32) {
 }
 
 fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Chain, &'a [u8]), Error> {
-    let (covered, computed, stored) = verify(unit, 0);
+    let (covered, computed, stored) = verify(unit, true, 0);
     if computed != stored {
         return Err(Error::Checksum { computed, stored });
     }
@@ -155,8 +163,8 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
 }
 
 fn read_inter<'a>(unit: &'a [u8], prefix: &Prefix, before: Chain) -> Result<(Chain, &'a [u8]), Error> {
-    let (covered, computed, stored) = verify(unit, before.crc);
-    if computed != stored {
+    let (covered, computed, stored) = verify(unit, false, before.crc);
+    if computed & 0xFFFF != stored {
         return Err(Error::Broken {
             last: before.header.number,
         });

@@ -2,7 +2,7 @@
 
 use super::{
     Header, VERSION,
-    peek::{CRC_LEN, MAGIC, SYNC, extra, flag},
+    peek::{MAGIC, SYNC, crc_len, extra, flag},
     reader::{Chain, checksum},
     varint,
 };
@@ -98,10 +98,12 @@ impl HeaderWriter {
             Some(payload) => body.extend_from_slice(payload),
             None => flags |= flag::REPEAT,
         }
-        let mut unit = vec![SYNC, flags];
+        let mut unit = Vec::with_capacity(body.len() + 8);
         if extras != 0 {
-            unit[1] |= flag::EXTRAS;
-            unit.push(extras);
+            flags |= flag::EXTRAS;
+            unit.extend([flags >> 1, extras]);
+        } else {
+            unit.push(flags >> 1);
         }
         header.number = header.number.wrapping_add(1);
         header.pts_ns = fields.pts_ns;
@@ -121,10 +123,11 @@ impl HeaderWriter {
         mut header: Header,
         pts_delta: i64,
     ) -> (Vec<u8>, Header) {
-        varint::put(&mut unit, (body.len() + CRC_LEN) as u64);
+        let crc_len = crc_len(header.key);
+        varint::put(&mut unit, (body.len() + crc_len) as u64);
         unit.extend_from_slice(body);
         let crc = checksum(crc_before, &unit);
-        unit.extend_from_slice(&crc.to_le_bytes());
+        unit.extend_from_slice(&crc.to_le_bytes()[..crc_len]);
         header.unit_len = unit.len();
         self.chain = Some(Chain {
             header: header.clone(),

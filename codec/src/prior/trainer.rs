@@ -3,7 +3,7 @@
 use super::{MAX_ANCHORS, Prior};
 use crate::{
     Latents,
-    entropy::{FrameCoder, Model, range::BitCoder},
+    entropy::{FrameCoder, Model, Wish, range::BitCoder},
     quant::QINDEX_MAX,
 };
 
@@ -63,7 +63,7 @@ impl Trainer {
             .map(|q| (*q).clamp(-Latents::MAX, Latents::MAX))
             .collect();
         // Symbols in range can always be coded.
-        let coded = coder.code(&mut Discard, &clamped, key);
+        let coded = coder.code(&mut Discard, Wish::Exactly(&clamped), key);
         debug_assert!(coded.is_ok());
     }
 

@@ -148,31 +148,37 @@ class Stream:
         """Unit: its fields up to length, its checksum, and then what it carries."""
         reader = self.reader
         start = reader.at
-        require(reader.u8() == 0xC5, "sync")
-        flags = reader.u8()
-        require(flags >> 5 == 1, "version")
-        self.key = bool(flags & KEY_FLAG)
+        first = reader.u8()
+        require(first == 0xC5 or first < 0x80, "sync")
+        self.key = first == 0xC5
+        flags = reader.u8() if self.key else first << 1
+        require(flags >> 5 == 2, "version")
+        require(bool(flags & KEY_FLAG) == self.key, "key flag")
         require(not self.key or reader.take(3) == b"cis", "magic")
         extras = reader.u8() if flags & EXTRAS else 0
         if self.key or extras & LAYER_PRESENT:
             require(reader.u8() == 0, "a layer that is not in the golden streams")
         length = reader.varint()
         end = reader.at + length
-        require(4 <= length and end <= len(reader.data), "length")
-        self.checksum(start, end)
+        crc_size = 4 if self.key else 2
+        require(crc_size <= length and end <= len(reader.data), "length")
+        self.checksum(start, end - crc_size, end)
         if self.key:
-            self.key_unit(end - 4)
+            self.key_unit(end - crc_size)
         else:
-            self.inter_unit(flags, extras, end - 4)
+            self.inter_unit(flags, extras, end - crc_size)
         reader.at = end
 
-    def checksum(self, start, end):
-        """Unit, checksum: late taken as 0, an inter frame goes on from the unit before."""
-        covered = bytearray(self.reader.data[start : end - 4])
-        covered[1] &= ~LATE
+    def checksum(self, start, stop, end):
+        """Unit, checksum: late taken as 0, an inter frame goes on from the unit before and stores the low half."""
+        covered = bytearray(self.reader.data[start:stop])
+        if self.key:
+            covered[1] &= ~LATE
+        else:
+            covered[0] &= ~(LATE >> 1)
         self.crc = crc32c(covered, 0 if self.key else self.crc)
-        (stored,) = struct.unpack("<I", self.reader.data[end - 4 : end])
-        require(self.crc == stored, "checksum")
+        stored = int.from_bytes(self.reader.data[stop:end], "little")
+        require(self.crc % (1 << 8 * (end - stop)) == stored, "checksum")
 
     def key_unit(self, end):
         """Unit, key fields."""

@@ -10,7 +10,7 @@ use crate::model::{Model, ModelSettings};
 
 const DEFAULT_QINDEX: i32 = -1;
 const DEFAULT_KEY_INTERVAL: u32 = 250;
-const DEFAULT_STICKY: f32 = 0.125;
+const DEFAULT_STICKY: f32 = 0.05;
 const MAX_STICKY: f32 = 0.49;
 const DEFAULT_SQUEEZED_INTERVAL: u32 = 25;
 
@@ -84,7 +84,7 @@ impl Settings {
                 .build(),
             glib::ParamSpecFloat::builder("sticky")
                 .nick("Stickiness")
-                .blurb("How far beyond its cell, in steps, a latent must move before its symbol changes: sensor noise then costs no bits")
+                .blurb("Squared error, in steps squared, that a bit must save for a symbol to change: sensor noise then costs no bits; the higher, the fewer bits; 0: every symbol is the nearest")
                 .minimum(0.0)
                 .maximum(MAX_STICKY)
                 .default_value(DEFAULT_STICKY)

@@ -19,7 +19,8 @@ pub struct Settings {
     pub prior: Option<PathBuf>,
     #[arg(long, default_value_t = 32)]
     pub qindex: u8,
-    #[arg(long, default_value_t = 0.125)]
+    /// Squared error, in steps squared, that a bit has to save; 0: every symbol is the nearest
+    #[arg(long, default_value_t = 0.05)]
     pub sticky: f32,
     #[arg(long, default_value_t = 0)]
     pub patience: u8,

@@ -21,12 +21,15 @@ pub struct Arguments {
     /// Decisions that a context is trusted for at most
     #[arg(long, default_value_t = 32)]
     confidence: u8,
-    #[arg(long, default_value_t = 0.125)]
+    #[arg(long, default_value_t = 0.05)]
     sticky: f32,
     #[arg(long, default_value_t = 0)]
     patience: u8,
     #[arg(long, default_value_t = 1.5)]
     urgent: f32,
+    /// Times that symbols are chosen anew, by what the round before has learned
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
     /// Where the prior goes
     #[arg(long, short)]
     output: PathBuf,
@@ -44,17 +47,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .map(|path| Dump::read(path))
         .collect::<Result<Vec<_>>>()?;
-    let mut trainer = Trainer::new(&arguments.qindices);
-    for &qindex in &arguments.qindices {
-        let sequences = dumps
-            .iter()
-            .map(|dump| quantise(arguments, qindex, dump))
-            .collect::<Result<Vec<_>>>()?;
-        for _ in 0..arguments.passes {
-            learn(&mut trainer, qindex, &sequences);
+    let mut prior = Arc::new(Prior::default());
+    for _ in 0..arguments.rounds.max(1) {
+        let mut trainer = Trainer::new(&arguments.qindices);
+        for &qindex in &arguments.qindices {
+            let sequences = dumps
+                .iter()
+                .map(|dump| quantise(arguments, qindex, dump, &prior))
+                .collect::<Result<Vec<_>>>()?;
+            for _ in 0..arguments.passes {
+                learn(&mut trainer, qindex, &sequences);
+            }
         }
+        prior = Arc::new(trainer.finish(arguments.confidence));
     }
-    let bytes = trainer.finish(arguments.confidence).to_bytes();
+    let bytes = prior.to_bytes();
     Prior::from_bytes(&bytes).context("the prior cannot be read back")?;
     fs::write(&arguments.output, &bytes)
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
@@ -63,7 +70,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The symbols that an encoder would code, and which of its frames are key frames.
-fn quantise(arguments: &Arguments, qindex: u8, dump: &Dump) -> Result<Vec<(Latents, bool)>> {
+fn quantise(
+    arguments: &Arguments,
+    qindex: u8,
+    dump: &Dump,
+    prior: &Arc<Prior>,
+) -> Result<Vec<(Latents, bool)>> {
     let config = encode::Config {
         qindex,
         qindex_min: 0,
@@ -74,7 +86,7 @@ fn quantise(arguments: &Arguments, qindex: u8, dump: &Dump) -> Result<Vec<(Laten
         urgent: arguments.urgent,
         ..encode::Config::new("dump".parse()?)
     };
-    let mut encoder = Encoder::new(config, Arc::new(Prior::default()))?;
+    let mut encoder = Encoder::new(config, prior.clone())?;
     let frame = |(index, latents): (usize, &Vec<f32>)| {
         let pts_ns = dump.pts_ns(index);
         let source = Size { width: 1, height: 1 };
