@@ -4,16 +4,56 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Violation, varint};
 
-/// Type of a stream that carries a group.
-const GROUP: u64 = 0x00;
-/// Longest preamble and longest length: two varints, one varint.
-const MAX_HEAD: usize = 16;
+/// Types of streams.
+mod kind {
+    /// A group that the sender forgets.
+    pub const PLAIN: u64 = 0x00;
+    /// A group that the sender keeps until it is stored.
+    pub const KEPT: u64 = 0x01;
+    /// A group out of the sender's spool.
+    pub const LATE: u64 = 0x02;
+}
+/// Longest preamble and longest length: four varints, one varint.
+const MAX_HEAD: usize = 32;
 
-/// What a stream begins with.
-pub fn preamble(group: u64) -> Bytes {
-    let mut head = Vec::with_capacity(9);
-    varint::put(&mut head, GROUP);
-    varint::put(&mut head, group);
+/// What a stream begins with: which group it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Position of the stream among the sender's, from 0.
+    pub number: u64,
+    /// How the sender keeps the group.
+    pub keeping: Keeping,
+}
+
+/// Whether and how a sender keeps a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Not at all.
+    No,
+    /// Until it is stored; it is sent as it comes into being.
+    Live {
+        /// Serial of the group in the sender's spool.
+        serial: u64,
+    },
+    /// Until it is stored; it is whole, and comes later than it was made.
+    Late {
+        /// Serial of the group in the sender's spool.
+        serial: u64,
+        /// Units of the whole group.
+        units: u64,
+    },
+}
+
+/// What a stream begins with, as bytes.
+pub fn preamble(begin: Begin) -> Bytes {
+    let mut head = Vec::with_capacity(MAX_HEAD);
+    let number = begin.number;
+    let fields: &[u64] = match begin.keeping {
+        Keeping::No => &[kind::PLAIN, number],
+        Keeping::Live { serial } => &[kind::KEPT, number, serial],
+        Keeping::Late { serial, units } => &[kind::LATE, number, serial, units],
+    };
+    fields.iter().for_each(|field| varint::put(&mut head, *field));
     head.into()
 }
 
@@ -27,15 +67,16 @@ pub fn length(unit: &Bytes) -> Bytes {
 /// Something that a stream held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// The preamble: the number of the group. Comes first, once.
-    Begin(u64),
+    /// The preamble. Comes first, once.
+    Begin(Begin),
     /// A unit; the first is a key.
     Unit(Bytes),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
-    Preamble,
+    Kind,
+    Preamble(u64),
     Length,
     Unit(usize),
 }
@@ -55,7 +96,7 @@ impl Reader {
     pub fn new(max_unit: usize) -> Self {
         Self {
             max_unit,
-            wanted: Wanted::Preamble,
+            wanted: Wanted::Kind,
             chunk: Bytes::new(),
             partial: BytesMut::new(),
         }
@@ -76,15 +117,21 @@ impl Reader {
     pub fn take(&mut self) -> Result<Option<Item>, Violation> {
         loop {
             match self.wanted {
-                Wanted::Preamble => {
-                    let Some([kind, group]) = self.head::<2>() else {
+                Wanted::Kind => {
+                    let Some([kind]) = self.head::<1>() else {
                         return Ok(None);
                     };
-                    if kind != GROUP {
+                    if kind > kind::LATE {
                         return Err(Violation::new(format!("stream of unknown type {kind:#x}")));
                     }
+                    self.wanted = Wanted::Preamble(kind);
+                }
+                Wanted::Preamble(kind) => {
+                    let Some(begin) = self.begin(kind) else {
+                        return Ok(None);
+                    };
                     self.wanted = Wanted::Length;
-                    return Ok(Some(Item::Begin(group)));
+                    return Ok(Some(Item::Begin(begin)));
                 }
                 Wanted::Length => {
                     let Some([len]) = self.head::<1>() else {
@@ -112,6 +159,33 @@ impl Reader {
     /// Whether the stream may end here: after its preamble, and not inside a unit.
     pub fn at_boundary(&self) -> bool {
         matches!(self.wanted, Wanted::Length) && self.chunk.is_empty() && self.partial.is_empty()
+    }
+
+    /// The rest of the preamble, once it is all there.
+    fn begin(&mut self, kind: u64) -> Option<Begin> {
+        Some(match kind {
+            kind::PLAIN => {
+                let [number] = self.head()?;
+                Begin {
+                    number,
+                    keeping: Keeping::No,
+                }
+            }
+            kind::KEPT => {
+                let [number, serial] = self.head()?;
+                Begin {
+                    number,
+                    keeping: Keeping::Live { serial },
+                }
+            }
+            _ => {
+                let [number, serial, units] = self.head()?;
+                Begin {
+                    number,
+                    keeping: Keeping::Late { serial, units },
+                }
+            }
+        })
     }
 
     /// `N` varints, once they are all there.
@@ -154,8 +228,15 @@ mod tests {
 
     const MAX: usize = 1000;
 
-    fn stream(group: u64, units: &[Vec<u8>]) -> Vec<u8> {
-        let mut bytes = preamble(group).to_vec();
+    fn plain(number: u64) -> Begin {
+        Begin {
+            number,
+            keeping: Keeping::No,
+        }
+    }
+
+    fn stream(begin: Begin, units: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = preamble(begin).to_vec();
         for unit in units {
             let unit = Bytes::copy_from_slice(unit);
             bytes.extend_from_slice(&length(&unit));
@@ -179,13 +260,21 @@ mod tests {
     proptest! {
         #[test]
         fn units_are_read_as_they_were_written_however_they_are_cut(
-            group in 0..=varint::MAX,
+            number in 0..=varint::MAX,
+            serial in 0..=varint::MAX,
+            kind in 0..3u8,
             units in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 0..8),
             size in 1..400usize,
         ) {
-            let bytes = stream(group, &units);
+            let keeping = match kind {
+                0 => Keeping::No,
+                1 => Keeping::Live { serial },
+                _ => Keeping::Late { serial, units: units.len() as u64 },
+            };
+            let begin = Begin { number, keeping };
+            let bytes = stream(begin, &units);
             let (items, whole) = read(&bytes, size);
-            let expected = std::iter::once(Item::Begin(group))
+            let expected = std::iter::once(Item::Begin(begin))
                 .chain(units.iter().map(|unit| Item::Unit(Bytes::copy_from_slice(unit))));
             prop_assert_eq!(items, expected.collect::<Vec<_>>());
             prop_assert!(whole);
@@ -212,11 +301,11 @@ mod tests {
 
     #[test]
     fn a_unit_in_one_piece_is_not_copied() {
-        let chunk = Bytes::from(stream(0, &[vec![1; 50]]));
+        let chunk = Bytes::from(stream(plain(0), &[vec![1; 50]]));
         let at = chunk.as_ptr_range().end;
         let mut reader = Reader::new(MAX);
         reader.push(chunk);
-        assert_eq!(reader.take().unwrap(), Some(Item::Begin(0)));
+        assert_eq!(reader.take().unwrap(), Some(Item::Begin(plain(0))));
         let Some(Item::Unit(unit)) = reader.take().unwrap() else {
             panic!()
         };
@@ -226,7 +315,7 @@ mod tests {
     #[test]
     fn lengths_out_of_range_and_unknown_types_are_refused() {
         let with_length = |len: u64| {
-            let mut bytes = preamble(3).to_vec();
+            let mut bytes = preamble(plain(3)).to_vec();
             varint::put(&mut bytes, len);
             bytes
         };

@@ -43,6 +43,13 @@ pub enum Message {
     },
     /// Listener: its application was given everything.
     Finished,
+    /// Listener: how much of a kept group is safe with it. The sender need not keep that any longer.
+    Stored {
+        /// Serial of the group.
+        serial: u64,
+        /// Units of it, from its first on.
+        units: u64,
+    },
 }
 
 /// Who a sender is and what it sends.
@@ -58,6 +65,17 @@ pub struct Hello {
     pub token: Vec<u8>,
     /// Drawn by chance once per sender, so that its next connection may replace the one before.
     pub instance: [u8; INSTANCE_LEN],
+    /// What the sender keeps on its disk, if it does.
+    pub spool: Option<Spool>,
+}
+
+/// The groups that a sender keeps until the listener has stored them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spool {
+    /// Drawn by chance when the spool was made: serials of one spool mean nothing in another.
+    pub id: [u8; INSTANCE_LEN],
+    /// Serial of the oldest group that is still there, or of the next one.
+    pub oldest: u64,
 }
 
 /// What waits at a sender, and what it had to drop since it started.
@@ -80,6 +98,7 @@ mod kind {
     pub const BACKLOG: u64 = 0x06;
     pub const FINISH: u64 = 0x07;
     pub const FINISHED: u64 = 0x08;
+    pub const STORED: u64 = 0x09;
 }
 
 impl Message {
@@ -94,6 +113,7 @@ impl Message {
             Self::Backlog(_) => "backlog",
             Self::Finish { .. } => "finish",
             Self::Finished => "finished",
+            Self::Stored { .. } => "stored",
         }
     }
 
@@ -107,6 +127,10 @@ impl Message {
                 put_field(&mut body, 3, hello.bundle.as_bytes());
                 put_field(&mut body, 4, &hello.token);
                 put_field(&mut body, 5, &hello.instance);
+                if let Some(spool) = &hello.spool {
+                    put_field(&mut body, 6, &spool.id);
+                    put_number(&mut body, 7, spool.oldest);
+                }
                 kind::HELLO
             }
             Self::Accept { max_unit } => {
@@ -134,6 +158,11 @@ impl Message {
                 kind::FINISH
             }
             Self::Finished => kind::FINISHED,
+            Self::Stored { serial, units } => {
+                put_number(&mut body, 1, *serial);
+                put_number(&mut body, 2, *units);
+                kind::STORED
+            }
         };
         let mut message = Vec::with_capacity(body.len() + 4);
         varint::put(&mut message, kind);
@@ -173,6 +202,10 @@ impl Message {
                 groups: fields.number(1)?,
             },
             kind::FINISHED => Self::Finished,
+            kind::STORED => Self::Stored {
+                serial: fields.number(1)?,
+                units: fields.number(2)?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -190,18 +223,28 @@ impl Hello {
                 bundle,
                 token: Vec::new(),
                 instance: [0; INSTANCE_LEN],
+                spool: None,
             });
         }
-        let instance = fields.get(5)?;
-        let instance = instance
-            .try_into()
-            .map_err(|_| range("instance", instance.len() as u64, "16 bytes long"))?;
+        let drawn = |what, bytes: &[u8]| {
+            let wrong = |_| range(what, bytes.len() as u64, "16 bytes long");
+            <[u8; INSTANCE_LEN]>::try_from(bytes).map_err(wrong)
+        };
+        let instance = drawn("instance", fields.get(5)?)?;
+        let spool = match fields.optional(6) {
+            Some(id) => Some(Spool {
+                id: drawn("spool id", id)?,
+                oldest: fields.number(7)?,
+            }),
+            None => None,
+        };
         Ok(Self {
             version,
             stream: fields.text(2)?,
             bundle: fields.text(3)?,
             token: fields.get(4)?.to_vec(),
             instance,
+            spool,
         })
     }
 }
@@ -226,7 +269,7 @@ fn put_number(body: &mut Vec<u8>, id: u64, value: u64) {
 struct Fields<'a>([Option<&'a [u8]>; Fields::KNOWN]);
 
 impl<'a> Fields<'a> {
-    const KNOWN: usize = 6;
+    const KNOWN: usize = 8;
 
     fn read(mut body: &'a [u8]) -> Result<Self, Violation> {
         let mut fields = [None; Self::KNOWN];
@@ -246,11 +289,12 @@ impl<'a> Fields<'a> {
         Ok(Self(fields))
     }
 
+    fn optional(&self, id: usize) -> Option<&'a [u8]> {
+        self.0.get(id).copied().flatten()
+    }
+
     fn get(&self, id: usize) -> Result<&'a [u8], Violation> {
-        self.0
-            .get(id)
-            .copied()
-            .flatten()
+        self.optional(id)
             .ok_or_else(|| Violation::new(format!("field {id} is missing")))
     }
 

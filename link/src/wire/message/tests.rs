@@ -9,7 +9,19 @@ fn hello() -> Message {
         bundle: "cis-nano-v0".into(),
         token: b"0123456789abcdef".to_vec(),
         instance: [7; INSTANCE_LEN],
+        spool: None,
     })
+}
+
+fn spooling() -> Message {
+    let Message::Hello(mut hello) = hello() else {
+        unreachable!()
+    };
+    hello.spool = Some(Spool {
+        id: [9; INSTANCE_LEN],
+        oldest: 70_000,
+    });
+    Message::Hello(hello)
 }
 
 fn one_of_each() -> Vec<Message> {
@@ -30,6 +42,11 @@ fn one_of_each() -> Vec<Message> {
         }),
         Message::Finish { groups: 9 },
         Message::Finished,
+        spooling(),
+        Message::Stored {
+            serial: 70_001,
+            units: 250,
+        },
     ]
 }
 
@@ -123,6 +140,9 @@ fn bodies_that_make_no_sense() {
     put_field(&mut body, 4, b"");
     put_field(&mut body, 5, &[0; 15]);
     assert!(read(&raw(kind::HELLO, &body)).unwrap_err().0.contains("16 bytes"));
+    let mut body = hello().encode()[2..].to_vec();
+    put_field(&mut body, 6, &[0; 17]);
+    assert!(read(&raw(kind::HELLO, &body)).unwrap_err().0.contains("16 bytes"));
 }
 
 proptest! {
@@ -156,7 +176,7 @@ proptest! {
 
     /// A flipped bit never does more than change a value or end the stream.
     #[test]
-    fn flipped_bits_do_no_harm(bit in 0..400usize, which in 0..9usize) {
+    fn flipped_bits_do_no_harm(bit in 0..400usize, which in 0..11usize) {
         let mut bytes = one_of_each()[which].encode();
         let bit = bit % (bytes.len() * 8);
         bytes[bit / 8] ^= 1 << (bit % 8);
