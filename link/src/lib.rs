@@ -14,6 +14,7 @@ pub mod listener;
 mod name;
 mod reason;
 pub mod sender;
+mod spool;
 mod tls;
 mod token;
 mod transport;
@@ -24,7 +25,7 @@ pub use error::Error;
 pub use listener::Listener;
 pub use name::StreamName;
 pub use sender::Sender;
-pub use tls::Identity;
+pub use tls::{Fingerprint, Identity};
 pub use token::{Token, TokenHash, Tokens};
 pub use unit::Unit;
 

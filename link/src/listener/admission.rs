@@ -114,6 +114,7 @@ mod tests {
             bundle: bundle.into(),
             token: token.into(),
             instance: [0; 16],
+            spool: None,
         }
     }
 

@@ -24,6 +24,9 @@ pub struct Config {
     pub streams: Option<Vec<StreamName>>,
     /// Ids of the model bundles that the receiver has; any if absent.
     pub bundles: Option<Vec<String>>,
+    /// Folder in which it is written down what of the cameras' spools is stored; without it, some of that comes twice
+    /// after a restart.
+    pub state_dir: Option<PathBuf>,
     /// What peers may use.
     pub limits: Limits,
 }
@@ -98,6 +101,7 @@ impl Config {
             auth,
             streams: None,
             bundles: None,
+            state_dir: None,
             limits: Limits::default(),
         }
     }

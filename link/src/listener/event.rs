@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::receipt::Receipt;
 use crate::wire::Refusal;
 use crate::wire::message::Backlog;
 use crate::{StreamName, Unit};
@@ -30,14 +31,22 @@ pub enum Event {
         /// Id of its model bundle.
         bundle: String,
     },
-    /// A unit came. Units of a stream come in order; the first of a group is a key.
+    /// A unit came. The units of a stream come in order, those that come late in an order of their own; the first of a
+    /// group is a key.
     Unit {
         /// Name of the camera.
         stream: StreamName,
         /// The unit.
         unit: Unit,
-        /// Number of the group, from 0 on each connection.
+        /// Number of the group, counted from 0 on each connection.
         group: u64,
+        /// It was kept on the camera's disk, and comes beside what is live.
+        late: bool,
+        /// It came before, on a connection that broke or in a group that was given up, and is here again only because
+        /// units that are new build on it.
+        repeated: bool,
+        /// Dropped when the unit is safe.
+        receipt: Receipt,
     },
     /// The camera gave up the rest of a group: the next unit is a key.
     GroupReset {
@@ -45,6 +54,8 @@ pub enum Event {
         stream: StreamName,
         /// Number of the group.
         group: u64,
+        /// Whether it was one that comes late.
+        late: bool,
     },
     /// A camera's connection ended, after all its events.
     Closed {
@@ -198,6 +209,10 @@ pub struct StreamStats {
     pub queued: usize,
     /// How often reading stopped because too much waited for the application.
     pub stalls: u64,
+    /// Units that came late.
+    pub units_late: u64,
+    /// Units that came again because new ones build on them.
+    pub units_repeated: u64,
     /// What the camera says about its own queue.
     pub backlog: Backlog,
     /// Bytes of all UDP payloads received: units with everything that QUIC and TLS add.

@@ -3,7 +3,11 @@
 mod admission;
 mod config;
 mod event;
+mod history;
+mod journal;
+mod lane;
 mod liveness;
+mod receipt;
 mod session;
 mod shared;
 mod stream;
@@ -19,6 +23,7 @@ use tokio::task::JoinSet;
 
 pub use config::{Auth, Config, Limits, ServerTls};
 pub use event::{Event, Events, Stats, StreamStats};
+pub use receipt::Receipt;
 
 use crate::wire::Close;
 use crate::{Error, StreamName, Tokens, tls, transport};

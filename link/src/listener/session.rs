@@ -5,27 +5,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use quinn::{Connection, Incoming, ReadError, RecvStream};
+use quinn::{Connection, Incoming};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::admission::{Denied, admit};
-use super::event::{Event, Slot};
+use super::event::Slot;
+use super::history::News;
+use super::lane::LANE;
 use super::liveness;
 use super::shared::Shared;
 use super::stream::{Conflict, Registration, Stream};
 use crate::control::{Broken, ControlReader, ControlWriter};
-use crate::wire::group::{self, Item};
 use crate::wire::message::Hello;
 use crate::wire::{Close, Message, Refusal, Violation};
-use crate::{Unit, reason};
+use crate::reason;
 
 /// How often the camera is told what was received.
 const RECEIVED_PERIOD: Duration = Duration::from_secs(1);
-/// Most bytes taken from QUIC at once.
-const CHUNK: usize = 64 << 10;
 
 /// Serves one connection.
 pub async fn run(shared: Arc<Shared>, incoming: Incoming) {
@@ -91,7 +89,8 @@ async fn register(
     let certificate = chain.as_ref().and_then(|chain| chain.first());
     let name = admit(&hello, certificate, &shared.config, &shared.auth.read())?;
     let limits = &shared.config.limits;
-    let stream = Stream::new(name, hello.bundle, hello.instance, connection.clone(), limits);
+    let ledger = hello.spool.map(|_| shared.ledgers.get(&name));
+    let stream = Stream::new(name, hello.bundle, hello.instance, connection.clone(), ledger, limits);
     let stream = Arc::new(stream);
     let going = |_| Denied::new(Refusal::Busy, "the receiver is going away");
     let opened = shared.edges.clone().acquire_owned().await.map_err(going)?;
@@ -102,7 +101,12 @@ async fn register(
     };
     loop {
         match shared.register.add(stream.clone(), limits.streams) {
-            Ok(registration) => return Ok((registration, slots)),
+            Ok(registration) => {
+                if let (Some(ledger), Some(spool)) = (&registration.stream.ledger, &hello.spool) {
+                    ledger.enter(spool);
+                }
+                return Ok((registration, slots));
+            }
             Err(Conflict::Refused(refusal, words)) => return Err(Denied::new(refusal, words)),
             Err(Conflict::Older(older)) => replace(&older).await,
             Err(Conflict::Taken(older)) if liveness::answers(&older).await => {
@@ -152,7 +156,7 @@ async fn serve(
     let finished = *session.acknowledged.borrow() && by_peer == Some(Close::Finished);
     let reason = end_words(&stream.connection, broken);
     tracing::info!(stream = %stream.name, finished, reason, "stream closed");
-    let event = Event::Closed {
+    let event = super::Event::Closed {
         stream: stream.name.clone(),
         finished,
         reason,
@@ -174,11 +178,11 @@ fn end_words(connection: &Connection, broken: Broken) -> String {
     }
 }
 
-struct Session<'a> {
-    shared: &'a Shared,
-    stream: &'a Stream,
+pub struct Session<'a> {
+    pub shared: &'a Shared,
+    pub stream: &'a Stream,
     /// Groups that are over.
-    groups: watch::Sender<u64>,
+    pub groups: watch::Sender<u64>,
     /// Groups there will be, once the camera said so.
     finish: watch::Sender<Option<u64>>,
     /// The camera was told that everything was received.
@@ -190,6 +194,7 @@ impl Session<'_> {
     async fn talk(&self, writer: &mut ControlWriter) -> Result<Infallible, Broken> {
         let max_unit = self.shared.config.limits.unit_bytes as u64;
         writer.send(&Message::Accept { max_unit }).await?;
+        self.tell_stored(writer).await?;
         let mut ticks = tokio::time::interval(RECEIVED_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut told = 0;
@@ -200,6 +205,7 @@ impl Session<'_> {
                 () = self.complete() => {
                     let units = self.stream.counters.lock().units;
                     writer.send(&Message::Received { units }).await?;
+                    self.tell_stored(writer).await?;
                     writer.send(&Message::Finished).await?;
                     self.acknowledged.send_replace(true);
                     // The camera closes; it has nothing to be told any more.
@@ -219,7 +225,17 @@ impl Session<'_> {
             for (layer, on) in wishes.layers {
                 writer.send(&Message::Layer { layer, on }).await?;
             }
+            self.tell_stored(writer).await?;
         }
+    }
+
+    async fn tell_stored(&self, writer: &mut ControlWriter) -> Result<(), Broken> {
+        let news = self.stream.ledger.as_ref().map(|ledger| ledger.take_news());
+        for News { serial, units, .. } in news.unwrap_or_default() {
+            let units = units.into();
+            writer.send(&Message::Stored { serial, units }).await?;
+        }
+        Ok(())
     }
 
     /// Completes when the camera has announced the end and every group before it is over.
@@ -230,6 +246,12 @@ impl Session<'_> {
             return;
         };
         let _ = groups.wait_for(|groups| *groups >= last).await;
+        if let Some(ledger) = &self.stream.ledger {
+            // The end is complete when everything is stored, too.
+            while ledger.history.lock().outstanding() > 0 {
+                ledger.wake.notified().await;
+            }
+        }
     }
 
     async fn listen(&self, reader: &mut ControlReader) -> Result<Infallible, Broken> {
@@ -246,99 +268,26 @@ impl Session<'_> {
         }
     }
 
-    /// Reads one group after the other, in the order in which the camera began them.
+    /// Takes the groups in the order in which the camera began them, each into its lane.
     async fn receive(&self) -> Result<Infallible, Broken> {
-        for number in 0.. {
-            let recv = self
-                .stream
-                .connection
-                .accept_uni()
-                .await
-                .map_err(|_| Broken::Connection)?;
-            let whole = self.receive_group(number, recv).await?;
-            if !whole {
-                self.group_reset(number).await?;
+        let (live, mut live_groups) = mpsc::channel(LANE);
+        let (late, mut late_groups) = mpsc::channel(LANE);
+        let accept = async {
+            for number in 0.. {
+                let recv = self.stream.connection.accept_uni().await;
+                let group = self
+                    .begin_group(number, recv.map_err(|_| Broken::Connection)?)
+                    .await?;
+                let lane = if group.is_late() { &late } else { &live };
+                lane.send(group).await.map_err(|_| Broken::Connection)?;
             }
-            self.stream.counters.lock().groups += 1;
-            self.groups.send_replace(number + 1);
-        }
-        Err(Broken::Connection)
-    }
-
-    /// Reads one group. `false`: the camera gave it up.
-    async fn receive_group(&self, number: u64, mut recv: RecvStream) -> Result<bool, Broken> {
-        let mut reader = group::Reader::new(self.shared.config.limits.unit_bytes);
-        let mut key = true;
-        loop {
-            let chunk = match recv.read_chunk(CHUNK, true).await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) if reader.at_boundary() => return Ok(true),
-                Ok(None) => return Err(Violation::new("a group ended inside a unit").into()),
-                Err(ReadError::Reset(_)) => return Ok(false),
-                Err(_) => return Err(Broken::Connection),
-            };
-            reader.push(chunk.bytes);
-            while let Some(item) = reader.take()? {
-                match item {
-                    Item::Begin(found) if found == number => {}
-                    Item::Begin(found) => {
-                        let text = format!("group {found} in place of group {number}");
-                        return Err(Violation::new(text).into());
-                    }
-                    Item::Unit(data) => {
-                        self.deliver(number, data, key).await?;
-                        key = false;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Hands a unit to the application, as soon as there is room.
-    async fn deliver(&self, group: u64, data: Bytes, key: bool) -> Result<(), Broken> {
-        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let (units, bytes) = (&self.stream.units, &self.stream.bytes);
-        if units.available_permits() == 0 || bytes.available_permits() < data.len() {
-            self.stream.counters.lock().stalls += 1;
-        }
-        let event = units
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Broken::Connection)?;
-        let bytes = bytes
-            .clone()
-            .acquire_many_owned(size)
-            .await
-            .map_err(|_| Broken::Connection)?;
-        {
-            let mut counters = self.stream.counters.lock();
-            counters.units += 1;
-            counters.unit_bytes += u64::from(size);
-        }
-        let stream = self.stream.name.clone();
-        let unit = Event::Unit {
-            stream,
-            unit: Unit { data, key },
-            group,
+            Err::<Infallible, _>(Broken::Connection)
         };
-        self.shared.sink.put(unit, Slot::with_bytes(event, bytes));
-        Ok(())
-    }
-
-    async fn group_reset(&self, group: u64) -> Result<(), Broken> {
-        let slot = self
-            .stream
-            .units
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Broken::Connection)?;
-        self.stream.counters.lock().groups_reset += 1;
-        let stream = self.stream.name.clone();
-        self.shared
-            .sink
-            .put(Event::GroupReset { stream, group }, Slot::new(slot));
-        Ok(())
+        let (never, _, _) = tokio::try_join!(
+            accept,
+            self.read_lane(&mut live_groups),
+            self.read_lane(&mut late_groups)
+        )?;
+        Ok(never)
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::config::{Auth, Config};
 use super::event::{Event, Events, Sink, Slot, Stats};
+use super::receipt::Ledgers;
 use super::stream::{Register, Stream};
 use crate::wire::Refusal;
 
@@ -19,6 +20,8 @@ pub struct Shared {
     pub sink: Sink,
     /// Room for the events with which streams begin and end.
     pub edges: Arc<Semaphore>,
+    /// What is known of the groups that cameras keep.
+    pub ledgers: Ledgers,
     pub closing: watch::Sender<bool>,
     counters: Mutex<Stats>,
 }
@@ -28,11 +31,12 @@ impl Shared {
         let limits = &config.limits;
         // Twice, so that a stream can come back while its last end still waits for the application.
         let edges = 4 * limits.streams;
-        let (sink, events) = Sink::new(edges + limits.streams * limits.queue);
+        let (sink, events) = Sink::new(edges + 2 * limits.streams * limits.queue);
         let shared = Self {
             auth: RwLock::new(config.auth.clone()),
             register: Arc::default(),
             sink,
+            ledgers: Ledgers::new(config.state_dir.clone(), 4 * limits.streams),
             edges: Arc::new(Semaphore::new(edges)),
             closing: watch::Sender::new(false),
             counters: Mutex::default(),

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::config::Limits;
 use super::event::StreamStats;
+use super::receipt::Ledger;
 use crate::StreamName;
 use crate::wire::Refusal;
 use crate::wire::message::{Backlog, INSTANCE_LEN};
@@ -22,14 +23,31 @@ pub struct Stream {
     pub instance: [u8; INSTANCE_LEN],
     pub connection: quinn::Connection,
     /// Room for units that wait for the application.
-    pub units: Arc<Semaphore>,
-    /// Room for their bytes.
-    pub bytes: Arc<Semaphore>,
+    pub live: Room,
+    /// The same for those that come late: they must not get in the way.
+    pub late: Room,
+    /// What is known of the groups that the camera keeps, if it does.
+    pub ledger: Option<Arc<Ledger>>,
     pub outbox: Outbox,
     pub counters: Mutex<Counters>,
     since: Instant,
     queue: usize,
     ended: watch::Sender<bool>,
+}
+
+/// Room for units of one lane.
+pub struct Room {
+    pub units: Arc<Semaphore>,
+    pub bytes: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            units: Arc::new(Semaphore::new(limits.queue)),
+            bytes: Arc::new(Semaphore::new(limits.queue_bytes)),
+        }
+    }
 }
 
 /// What was received.
@@ -40,6 +58,8 @@ pub struct Counters {
     pub groups: u64,
     pub groups_reset: u64,
     pub stalls: u64,
+    pub late: u64,
+    pub repeated: u64,
     pub backlog: Backlog,
 }
 
@@ -86,6 +106,7 @@ impl Stream {
         bundle: String,
         instance: [u8; INSTANCE_LEN],
         connection: quinn::Connection,
+        ledger: Option<Arc<Ledger>>,
         limits: &Limits,
     ) -> Self {
         Self {
@@ -94,8 +115,9 @@ impl Stream {
             instance,
             remote: connection.remote_address(),
             connection,
-            units: Arc::new(Semaphore::new(limits.queue)),
-            bytes: Arc::new(Semaphore::new(limits.queue_bytes)),
+            live: Room::new(limits),
+            late: Room::new(limits),
+            ledger,
             outbox: Outbox::default(),
             counters: Mutex::default(),
             since: Instant::now(),
@@ -122,8 +144,10 @@ impl Stream {
             unit_bytes: counters.unit_bytes,
             groups: counters.groups,
             groups_reset: counters.groups_reset,
-            queued: self.queue - self.units.available_permits().min(self.queue),
+            queued: self.queue - self.live.units.available_permits().min(self.queue),
             stalls: counters.stalls,
+            units_late: counters.late,
+            units_repeated: counters.repeated,
             backlog: counters.backlog,
             udp_bytes_received: quic.udp_rx.bytes,
             udp_bytes_sent: quic.udp_tx.bytes,

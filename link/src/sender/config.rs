@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::tls::Identity;
+use crate::tls::{Fingerprint, Identity};
 use crate::{Error, StreamName, Token};
 
 /// What a sender needs to know. Made by [`Config::new`], then changed field by field.
@@ -31,6 +31,12 @@ pub struct Config {
     /// Most bytes on their way and not yet confirmed by QUIC, 16 KiB to 64 MiB. Small, because what lies here can
     /// be neither dropped nor seen in `queued`.
     pub send_window: u32,
+    /// Which congestion controller QUIC uses.
+    pub congestion: Congestion,
+    /// How long a unit may wait for the network before the rest of its group is given up; zero: for ever. At most 1 min.
+    pub latency_budget: Duration,
+    /// Where units are kept until the receiver has stored them.
+    pub spool: Option<SpoolConfig>,
     /// How long to wait between attempts to connect.
     pub backoff: BackoffRange,
     /// Longest that one attempt may take, name resolution included.
@@ -39,6 +45,28 @@ pub struct Config {
     pub keep_alive: Duration,
     /// Silence after which the connection counts as lost, 1 s to 10 min.
     pub idle_timeout: Duration,
+}
+
+/// Congestion controllers of QUIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Congestion {
+    /// RFC 9438: takes loss for congestion.
+    #[default]
+    Cubic,
+    /// Models the path: copes with random loss. Experimental in quinn.
+    Bbr,
+    /// RFC 9002.
+    NewReno,
+}
+
+/// A spool on disk.
+#[derive(Clone, Debug)]
+pub struct SpoolConfig {
+    /// Folder in which each stream has one of its own.
+    pub dir: PathBuf,
+    /// Most bytes of its files, 256 KiB to 1 TiB. The oldest groups make room for new ones.
+    pub max_bytes: u64,
 }
 
 /// Shortest and longest wait between attempts to connect.
@@ -57,6 +85,8 @@ pub struct ClientTls {
     pub ca: Option<PathBuf>,
     /// The sender's own certificate.
     pub identity: Option<Identity>,
+    /// SHA-256 of the receiver's certificate: it is trusted, and no other, whoever signed it and whatever its name.
+    pub fingerprint: Option<Fingerprint>,
     /// Trust any receiver: whoever sits between can read and change everything.
     pub insecure: bool,
 }
@@ -75,6 +105,9 @@ impl Config {
             queue: 256,
             queue_bytes: 16 << 20,
             send_window: 128 << 10,
+            congestion: Congestion::default(),
+            latency_budget: Duration::from_millis(500),
+            spool: None,
             backoff: BackoffRange {
                 min: Duration::from_millis(250),
                 max: Duration::from_secs(30),
@@ -133,6 +166,22 @@ impl Config {
                 "send_window",
                 self.send_window,
                 "16384 to 67108864 bytes",
+            ));
+        }
+        if self.latency_budget > Duration::from_secs(60) {
+            return Err(Error::setting(
+                "latency_budget",
+                ms(self.latency_budget),
+                "0 to 60000 ms",
+            ));
+        }
+        if let Some(spool) = &self.spool
+            && !(crate::spool::MIN_BYTES..=1 << 40).contains(&spool.max_bytes)
+        {
+            return Err(Error::setting(
+                "spool.max_bytes",
+                spool.max_bytes,
+                "262144 to 1099511627776 bytes",
             ));
         }
         if self.backoff.min.is_zero() || self.backoff.max < self.backoff.min {

@@ -33,6 +33,13 @@ pub enum Event {
     },
     /// The next unit should be a key: the receiver asked, or there is nothing to continue.
     KeyRequested,
+    /// How the link does. At least once a second while connected, and at once when it changes.
+    Congestion(Congestion),
+    /// The spool does not take units, or takes them again: then there is no reason.
+    Spool {
+        /// What keeps it from that.
+        trouble: Option<String>,
+    },
     /// The receiver wants a layer, or no longer.
     Layer {
         /// Number of the layer.
@@ -42,11 +49,32 @@ pub enum Event {
     },
 }
 
+/// What the link does and what it would have the encoder do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Congestion {
+    /// What the link carries, bit/s; a lower bound while the encoder sends less. `None`: not known yet.
+    pub estimated_bitrate: Option<u64>,
+    /// What the encoder should not exceed, bit/s. `None`: nothing limits it.
+    pub target_bitrate: Option<u64>,
+    /// Round-trip time.
+    pub rtt: Duration,
+    /// Units that wait to be sent live.
+    pub backlog_units: usize,
+    /// Their bytes.
+    pub backlog_bytes: usize,
+    /// Age of the oldest of them.
+    pub backlog_age: Duration,
+    /// Whether more is sent than the link carries.
+    pub congested: bool,
+}
+
 /// What became of a unit that was handed to [`Sender::send`](super::Sender::send).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It waits to be sent.
     Queued,
+    /// It is in the spool, to be sent late.
+    Spooled,
     /// It is gone and counted.
     Dropped(DropReason),
 }
@@ -61,6 +89,8 @@ pub enum DropReason {
     AwaitingKey,
     /// It is empty, or larger than any receiver takes.
     Size,
+    /// It belongs to an enhancement layer, which yields first.
+    Enhancement,
     /// The sender is finishing.
     Finishing,
 }
@@ -101,8 +131,18 @@ pub struct Stats {
     pub packets_lost: u64,
     /// Round-trip time while connected.
     pub rtt: Option<Duration>,
-    /// What congestion control would let through now, bit/s: window over round-trip time.
-    pub estimated_bitrate: Option<u64>,
+    /// What the link carries, bit/s, and what the encoder should not exceed, while connected.
+    pub congestion: Option<Congestion>,
+    /// Groups given up because they were older than the latency budget.
+    pub groups_reset: u64,
+    /// Units sent out of the spool.
+    pub units_late: u64,
+    /// Units in the spool that the receiver has not stored.
+    pub spool_units: u64,
+    /// Their bytes.
+    pub spool_bytes: u64,
+    /// Units that the spool dropped to make room, or that were damaged there.
+    pub spool_dropped: u64,
     /// Events dropped because nobody took them.
     pub events_dropped: u64,
 }

@@ -6,6 +6,8 @@ mod config;
 mod dial;
 mod event;
 mod failure;
+mod meter;
+mod pace;
 mod queue;
 mod session;
 mod shared;
@@ -19,16 +21,21 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use tokio::runtime::Runtime;
 
-pub use config::{BackoffRange, ClientTls, Config};
-pub use event::{DropReason, Event, Outcome, Stats};
+pub use config::{BackoffRange, ClientTls, Config, Congestion as CongestionControl, SpoolConfig};
+pub use event::{Congestion, DropReason, Event, Outcome, Stats};
+pub(crate) use queue::MAX_UNIT;
 
 use crate::backoff::Backoff;
 use crate::wire::Refusal;
 use crate::wire::message::INSTANCE_LEN;
+use crate::spool::Spool;
 use crate::{Error, Unit, tls, transport};
 use failure::{Failure, Kind};
 use session::End;
 use shared::{Phase, Shared};
+
+/// How often the spool is looked at, whether something of it has to be forced to the disk.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// Sends the units of one stream to one receiver, over one connection after the other.
 ///
@@ -46,17 +53,25 @@ impl Sender {
     pub fn start(config: Config) -> Result<Self, Error> {
         config.check()?;
         let mut quic = quinn::ClientConfig::new(Arc::new(tls::client(&config.tls)?));
-        let transport = transport::client(config.idle_timeout, config.keep_alive, config.send_window)?;
+        let mut transport = transport::client(config.idle_timeout, config.keep_alive, config.send_window)?;
+        let meter = Arc::new(meter::Meter::default());
+        transport.congestion_controller_factory(Arc::new(meter::Factory {
+            kind: config.congestion,
+            meter: meter.clone(),
+        }));
+        let spool = config.spool.as_ref().map(|spool| {
+            Spool::open(&spool.dir, &config.stream, &config.bundle, spool.max_bytes, instance())
+        });
         quic.transport_config(Arc::new(transport));
         let runtime = crate::runtime()?;
-        let (shared, events) = Shared::new(&config);
+        let (shared, events) = Shared::new(&config, spool.transpose()?);
         let shared = Arc::new(shared);
         let (report, delivered) = crossbeam_channel::bounded(1);
         let on_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("cis-link".into())
             .spawn(move || {
-                let all = work(&runtime, &on_thread, &config, &quic);
+                let all = work(&runtime, &on_thread, &config, &quic, &meter);
                 // A look-up of a name may still be running; nobody waits for it.
                 runtime.shutdown_background();
                 let _ = report.send(all);
@@ -73,7 +88,13 @@ impl Sender {
     /// Hands over a unit. Never waits. When the queue is full, the rest of the group is dropped and counted, and as soon
     /// as there is room [`Event::KeyRequested`] asks for the key with which to go on.
     pub fn send(&self, unit: Unit) -> Outcome {
-        self.shared.push(unit)
+        self.shared.push(unit, false)
+    }
+
+    /// Hands over a unit of an enhancement layer, on which no other layer builds. It yields to all others: when the link
+    /// is congested or the queue half full, it and what continues it is dropped and counted.
+    pub fn send_enhancement(&self, unit: Unit) -> Outcome {
+        self.shared.push(unit, true)
     }
 
     /// Whether a key is still wanted: it was asked for by [`Event::KeyRequested`] and none was queued since. Whoever takes events on
@@ -118,18 +139,31 @@ impl Drop for Sender {
 }
 
 /// Connects again and again. Returns whether everything that waited when the application finished was delivered.
-fn work(runtime: &Runtime, shared: &Shared, config: &Config, quic: &quinn::ClientConfig) -> bool {
+fn work(
+    runtime: &Runtime,
+    shared: &Shared,
+    config: &Config,
+    quic: &quinn::ClientConfig,
+    meter: &meter::Meter,
+) -> bool {
     let mut backoff = Backoff::new(config.backoff.min, config.backoff.max);
     let instance = instance();
+    let mut pace = pace::Pace::new(config.latency_budget);
     let mut all = true;
     runtime.block_on(async {
-        loop {
+        let sync = async {
+            loop {
+                tokio::time::sleep(SYNC_PERIOD).await;
+                shared::sync(shared, tokio::time::Instant::now());
+            }
+        };
+        let work = async { loop {
             if shared.drained() {
                 return all;
             }
             let lost = shared.stats().units_lost;
-            let failure = match session::run(shared, config, quic, instance).await {
-                End::Finished => return all,
+            let failure = match session::run(shared, config, quic, instance, meter, &mut pace).await {
+                End::Finished => return all && shared.drained(),
                 End::Stopped => return false,
                 End::Failed(failure) => failure,
             };
@@ -142,6 +176,10 @@ fn work(runtime: &Runtime, shared: &Shared, config: &Config, quic: &quinn::Clien
                 () = shared.reached(Phase::Stopped) => return false,
                 () = shared.nothing_left() => {}
             }
+        } };
+        tokio::select! {
+            all = work => all,
+            () = sync => false,
         }
     })
 }

@@ -4,21 +4,42 @@
 //! is dropped too, and a key is asked for: once, and not before there is room for it, so that a slow link is not answered
 //! with a storm of large units.
 
+//! What is in the spool is not lost with a drop: it is *deferred*, and goes out late.
+
 use std::collections::VecDeque;
+
+use tokio::time::Instant;
 
 use super::event::{DropReason, Outcome};
 use crate::Unit;
+use crate::spool::Number;
 
 /// No receiver takes a larger unit.
 pub const MAX_UNIT: usize = 16 << 20;
 
+/// A unit that waits.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub unit: Unit,
+    /// When it came.
+    pub at: Instant,
+    /// Its number in the spool, if it is there.
+    pub number: Option<Number>,
+    /// Nothing of layer 0 builds on it.
+    pub enhancement: bool,
+}
+
 #[derive(Debug)]
 pub struct Queue {
-    units: VecDeque<Unit>,
+    units: VecDeque<Entry>,
     bytes: usize,
     max_units: usize,
     max_bytes: usize,
     dropped: u64,
+    /// Serials of groups in the spool whose rest is not sent from here. Short: one for each group that waits here.
+    deferred: Vec<u64>,
+    /// Enhancement units are of no use before the next key.
+    yielding: bool,
     /// Only a key makes sense next.
     awaiting_key: bool,
     /// A key was asked for and did not come yet.
@@ -34,18 +55,42 @@ impl Queue {
             max_units,
             max_bytes,
             dropped: 0,
+            deferred: Vec::new(),
+            yielding: false,
             awaiting_key: true,
             asked: false,
             finishing: false,
         }
     }
 
+    /// Whether an enhancement unit has to yield: the queue fills up, or one before it had to.
+    pub fn must_yield(&mut self, congested: bool) -> bool {
+        self.yielding |= congested || !self.has_room();
+        self.yielding
+    }
+
+    /// Drops and counts an enhancement unit that yields.
+    pub fn yields(&mut self) -> Outcome {
+        self.dropped += 1;
+        Outcome::Dropped(DropReason::Enhancement)
+    }
+
+    /// Drops the enhancement units that wait and are not in the spool, where units have their places.
+    pub fn yield_enhancement(&mut self) {
+        self.yielding = true;
+        let before = self.units.len();
+        self.units
+            .retain(|entry| !entry.enhancement || entry.number.is_some());
+        self.dropped += (before - self.units.len()) as u64;
+        self.bytes = self.units.iter().map(|entry| entry.unit.data.len()).sum();
+    }
+
     /// Takes a unit in, or drops it.
-    pub fn push(&mut self, unit: Unit) -> Outcome {
-        let size = unit.data.len();
+    pub fn push(&mut self, entry: Entry) -> Outcome {
+        let (size, key) = (entry.unit.data.len(), entry.unit.key);
         let reason = if self.finishing {
             DropReason::Finishing
-        } else if self.awaiting_key && !unit.key {
+        } else if self.awaiting_key && !key {
             DropReason::AwaitingKey
         } else if size == 0 || size > MAX_UNIT.min(self.max_bytes) {
             self.lose_group();
@@ -54,43 +99,92 @@ impl Queue {
             self.lose_group();
             DropReason::QueueFull
         } else {
-            if unit.key {
-                (self.awaiting_key, self.asked) = (false, false);
+            if key {
+                (self.awaiting_key, self.asked, self.yielding) = (false, false, false);
             }
             self.bytes += size;
-            self.units.push_back(unit);
+            self.units.push_back(entry);
             return Outcome::Queued;
         };
-        self.dropped += 1;
-        Outcome::Dropped(reason)
+        match entry.number {
+            Some(number) => {
+                self.defer(number);
+                Outcome::Spooled
+            }
+            None => {
+                self.dropped += 1;
+                Outcome::Dropped(reason)
+            }
+        }
     }
 
-    pub fn pop(&mut self) -> Option<Unit> {
-        let unit = self.units.pop_front()?;
-        self.bytes -= unit.data.len();
-        Some(unit)
+    pub fn pop(&mut self) -> Option<Entry> {
+        let entry = self.units.pop_front()?;
+        self.bytes -= entry.unit.data.len();
+        Some(entry)
+    }
+
+    /// When the oldest unit came.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.units.front().map(|entry| entry.at)
+    }
+
+    /// Whether a group begins after the first unit.
+    pub fn has_later_key(&self) -> bool {
+        self.units.iter().skip(1).any(|entry| entry.unit.key)
     }
 
     /// Nothing can continue what was sent before: drops what comes before the next key.
     pub fn skip_to_key(&mut self) {
-        while self.units.front().is_some_and(|unit| !unit.key) {
-            self.pop();
-            self.dropped += 1;
+        while self.units.front().is_some_and(|entry| !entry.unit.key)
+            && let Some(entry) = self.pop()
+        {
+            self.lose(&entry);
         }
         if self.units.is_empty() {
             self.lose_group();
         }
     }
 
+    /// Drops everything that waits.
+    pub fn clear(&mut self) {
+        while let Some(entry) = self.pop() {
+            self.lose(&entry);
+        }
+        self.lose_group();
+    }
+
     /// Counts a unit that was popped and cannot be sent.
+    pub fn lose(&mut self, entry: &Entry) {
+        match entry.number {
+            Some(number) => self.defer(number),
+            None => self.dropped += 1,
+        }
+    }
+
+    /// Serials of the groups that are to be sent late.
+    pub fn take_deferred(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// Counts a unit that was not even queued.
     pub fn count_dropped(&mut self) {
         self.dropped += 1;
     }
 
+    fn defer(&mut self, number: Number) {
+        if self.deferred.last() != Some(&number.serial) {
+            self.deferred.push(number.serial);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.units.len() <= self.max_units / 2 && self.bytes <= self.max_bytes / 2
+    }
+
     /// Whether to ask for a key now. True once for each key that is missing.
     pub fn ask_for_key(&mut self) -> bool {
-        let room = self.units.len() <= self.max_units / 2 && self.bytes <= self.max_bytes / 2;
-        let ask = self.awaiting_key && !self.asked && room && !self.finishing;
+        let ask = self.awaiting_key && !self.asked && self.has_room() && !self.finishing;
         self.asked |= ask;
         ask
     }
@@ -122,7 +216,12 @@ impl Queue {
         self.dropped
     }
 
-    fn lose_group(&mut self) {
+    pub fn finishing(&self) -> bool {
+        self.finishing
+    }
+
+    /// What comes next makes no sense before the next key.
+    pub fn lose_group(&mut self) {
         (self.awaiting_key, self.asked) = (true, false);
     }
 }
@@ -132,15 +231,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn unit(key: bool, size: usize) -> Unit {
-        Unit {
-            data: vec![0; size].into(),
-            key,
+    fn entry(data: Vec<u8>, key: bool) -> Entry {
+        Entry {
+            unit: Unit {
+                data: data.into(),
+                key,
+            },
+            at: Instant::now(),
+            number: None,
+            enhancement: false,
         }
     }
 
+    fn unit(key: bool, size: usize) -> Entry {
+        entry(vec![0; size], key)
+    }
+
     fn keys(queue: &mut Queue) -> Vec<bool> {
-        std::iter::from_fn(|| queue.pop()).map(|unit| unit.key).collect()
+        std::iter::from_fn(|| queue.pop()).map(|entry| entry.unit.key).collect()
     }
 
     #[test]
@@ -233,6 +341,43 @@ mod tests {
         assert!(queue.finished());
     }
 
+    #[test]
+    fn what_is_in_the_spool_is_deferred_not_lost() {
+        let mut queue = Queue::new(2, 1000);
+        let kept = |key, serial, index| Entry {
+            number: Some(Number { serial, index }),
+            ..unit(key, 1)
+        };
+        assert_eq!(queue.push(kept(true, 4, 0)), Outcome::Queued);
+        assert_eq!(queue.push(kept(false, 4, 1)), Outcome::Queued);
+        assert_eq!(queue.push(kept(false, 4, 2)), Outcome::Spooled);
+        assert_eq!(queue.push(kept(false, 4, 3)), Outcome::Spooled);
+        assert_eq!((queue.take_deferred(), queue.dropped()), (vec![4], 0));
+        queue.pop();
+        queue.clear();
+        assert_eq!((queue.take_deferred(), queue.len()), (vec![4], 0));
+        assert!(queue.ask_for_key());
+    }
+
+    #[test]
+    fn the_enhancement_yields_first_until_the_next_key() {
+        let mut queue = Queue::new(8, 1000);
+        queue.push(unit(true, 1));
+        assert!(!queue.must_yield(false));
+        queue.push(Entry {
+            enhancement: true,
+            ..unit(false, 1)
+        });
+        queue.push(unit(false, 1));
+        queue.yield_enhancement();
+        assert!(queue.must_yield(false));
+        assert_eq!((queue.len(), queue.bytes(), queue.dropped()), (2, 2, 1));
+        queue.push(unit(true, 1));
+        assert!(!queue.must_yield(false));
+        assert!(queue.must_yield(true));
+        assert_eq!(queue.yields(), Outcome::Dropped(DropReason::Enhancement));
+    }
+
     proptest! {
         /// Whatever happens, what comes out continues what came out before, limits hold and everything is counted.
         #[test]
@@ -245,10 +390,10 @@ mod tests {
                     0..=4 => {
                         let mut data = number.to_be_bytes().to_vec();
                         data.resize(4 + size, 0);
-                        queue.push(Unit { data: data.into(), key: step == 0 });
+                        queue.push(entry(data, step == 0));
                         (number, pushed) = (number + 1, pushed + 1);
                     }
-                    5 | 6 => if let Some(unit) = queue.pop() {
+                    5 | 6 => if let Some(Entry { unit, .. }) = queue.pop() {
                         let n = u32::from_be_bytes(unit.data[..4].try_into().unwrap());
                         prop_assert!(unit.key || expected == Some(n));
                         expected = Some(n + 1);

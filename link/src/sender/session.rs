@@ -1,21 +1,33 @@
 //! Owns one connection of a sender, from the hello to the end.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quinn::{Connection, SendStream, WriteError};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::config::Config;
 use super::dial;
-use super::event::Event;
+use super::event::{Congestion, Event};
 use super::failure::Failure;
+use super::meter::Meter;
+use super::pace::{self, Pace};
+use super::queue::Entry;
 use super::shared::{Phase, Shared};
 use crate::control::{Broken, ControlReader, ControlWriter};
-use crate::wire::message::{Backlog, Hello, INSTANCE_LEN};
+use crate::spool::Late;
+use crate::wire::group::{Begin, Keeping};
+use crate::wire::message::{Backlog, Hello, INSTANCE_LEN, Spool};
 use crate::wire::{Close, Message, VERSION, Violation, group};
 
 /// How often the receiver is told about the backlog.
 const BACKLOG_PERIOD: Duration = Duration::from_secs(1);
+/// How often the application hears of the link, if nothing changes.
+const TELL_PERIOD: Duration = Duration::from_secs(1);
+/// Budgets that a key may take.
+const KEY_PATIENCE: u32 = 8;
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -35,7 +47,10 @@ pub async fn run(
     config: &Config,
     quic: &quinn::ClientConfig,
     instance: [u8; INSTANCE_LEN],
+    meter: &Meter,
+    pace: &mut Pace,
 ) -> End {
+    pace.reconnected();
     let dial = tokio::time::timeout(config.connect_timeout, dial::dial(config, quic));
     let dialled = tokio::select! {
         dialled = dial => dialled,
@@ -54,6 +69,10 @@ pub async fn run(
         shared,
         config,
         connection: &connection,
+        meter,
+        pace: Mutex::new(pace),
+        writing: Mutex::default(),
+        groups: AtomicU64::new(0),
     };
     let end = tokio::select! {
         end = session.run(instance) => end,
@@ -75,6 +94,20 @@ struct Session<'a> {
     shared: &'a Shared,
     config: &'a Config,
     connection: &'a Connection,
+    meter: &'a Meter,
+    pace: Mutex<&'a mut Pace>,
+    writing: Mutex<Writing>,
+    /// Groups begun, of both lanes.
+    groups: AtomicU64,
+}
+
+/// The unit that waits for room in QUIC, if one does.
+#[derive(Default)]
+struct Writing {
+    /// When it came to the sender, and since when it waits.
+    now: Option<(Instant, Instant)>,
+    /// Time for which units waited since the last look.
+    waited: Duration,
 }
 
 impl Session<'_> {
@@ -118,6 +151,13 @@ impl Session<'_> {
             bundle: self.config.bundle.clone(),
             token: token.as_bytes().to_vec(),
             instance,
+            spool: self.shared.spool.as_ref().map(|spool| {
+                let spool = spool.lock();
+                Spool {
+                    id: spool.id(),
+                    oldest: spool.oldest(),
+                }
+            }),
         };
         writer.send(&Message::Hello(hello)).await?;
         match reader.next().await? {
@@ -134,12 +174,16 @@ impl Session<'_> {
         writer: &mut ControlWriter,
         max_unit: usize,
     ) -> Result<(), Broken> {
-        let groups = tokio::select! {
-            groups = self.write_groups(max_unit) => groups?,
+        tokio::select! {
+            written = async { tokio::try_join!(self.write_live(max_unit), self.write_late(max_unit)) } => {
+                written?;
+            }
+            () = self.watch() => {}
             broken = self.listen(reader) => return Err(broken),
             broken = self.tell_backlog(writer) => return Err(broken),
             _ = self.connection.closed() => return Err(Broken::Connection),
         };
+        let groups = self.groups.load(Ordering::SeqCst);
         writer.send(&Message::Finish { groups }).await?;
         loop {
             match self.listen_once(reader).await? {
@@ -149,34 +193,200 @@ impl Session<'_> {
         }
     }
 
-    /// Writes units until there are no more. Returns the number of groups.
-    async fn write_groups(&self, max_unit: usize) -> Result<u64, Broken> {
-        let mut groups = 0;
+    /// Writes units as they come, until there are no more.
+    async fn write_live(&self, max_unit: usize) -> Result<(), Broken> {
         let mut open: Option<Group> = None;
-        while let Some(unit) = self.shared.next().await {
-            if unit.data.len() > max_unit {
-                let size = unit.data.len();
+        while let Some(entry) = self.shared.next().await {
+            let (size, key) = (entry.unit.data.len(), entry.unit.key);
+            if size > max_unit {
                 tracing::warn!(
                     size,
                     max_unit,
                     "unit larger than the receiver takes: group dropped"
                 );
-                self.shared.give_up_group();
+                self.shared.give_up_group(&entry);
                 continue;
             }
-            if unit.key {
+            if key {
                 drop(open.take());
-                open = Some(Group::open(self.connection, groups).await?);
-                groups += 1;
+                if self.is_late(&entry) && self.shared.has_later_key() {
+                    self.shared.count_reset();
+                    self.shared.give_up_group(&entry);
+                    continue;
+                }
+                let keeping = entry.number.map_or(Keeping::No, |number| Keeping::Live {
+                    serial: number.serial,
+                });
+                open = Some(self.open_group(keeping).await?);
             }
             let Some(group) = &mut open else {
-                self.shared.give_up_group();
+                self.shared.give_up_group(&entry);
                 continue;
             };
-            self.shared.sending(&unit.data, unit.key);
-            group.write(unit.data).await?;
+            if !self.write_in_time(group, &entry).await? {
+                // The stream is reset: nothing of it gets in the way of the next key.
+                open = None;
+                self.shared.count_reset();
+                self.shared.give_up_group(&entry);
+                continue;
+            }
+            self.shared.sending(&entry.unit.data, key, false);
         }
-        Ok(groups)
+        Ok(())
+    }
+
+    /// False: it took longer than the budget allows.
+    async fn write_in_time(&self, group: &mut Group, entry: &Entry) -> Result<bool, Broken> {
+        let budget = self.config.latency_budget;
+        let now = Instant::now();
+        // A key is large, and without one there is nothing at all: it gets more time, and counts from now.
+        let deadline = match entry.unit.key {
+            _ if budget.is_zero() => None,
+            true => Some(now + budget * KEY_PATIENCE),
+            false if self.is_late(entry) => return Ok(false),
+            false => Some(now + budget.saturating_sub(self.shared.age(now, Some(entry.at)))),
+        };
+        self.writing.lock().now = Some((entry.at, now));
+        let write = group.write(entry.unit.data.clone());
+        let written = match deadline {
+            Some(deadline) => timeout_at(deadline, write).await,
+            None => Ok(write.await),
+        };
+        {
+            let mut writing = self.writing.lock();
+            let since = writing.now.take().map_or(now, |(_, since)| since);
+            writing.waited += since.elapsed();
+        }
+        match written {
+            Ok(result) => result.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn is_late(&self, entry: &Entry) -> bool {
+        let budget = self.config.latency_budget;
+        !budget.is_zero() && self.shared.age(Instant::now(), Some(entry.at)) > budget
+    }
+
+    async fn open_group(&self, keeping: Keeping) -> Result<Group, Broken> {
+        let group = Group::open(self.connection, keeping).await?;
+        self.groups.fetch_max(group.number + 1, Ordering::SeqCst);
+        Ok(group)
+    }
+
+    /// Writes what is in the spool and nobody sends, slowly enough not to get in the way, until there is nothing left and
+    /// no more will come.
+    async fn write_late(&self, max_unit: usize) -> Result<(), Broken> {
+        let Some(spool) = &self.shared.spool else {
+            return Ok(());
+        };
+        // What the receiver says at once about the groups it has is heard first.
+        sleep(pace::TICK).await;
+        loop {
+            let late = spool.lock().take_late();
+            match late {
+                Some(late) => self.write_late_group(spool, late, max_unit).await?,
+                None if self.shared.live_drained() && !spool.lock().has_late() => return Ok(()),
+                None => sleep(pace::TICK).await,
+            }
+        }
+    }
+
+    async fn write_late_group(
+        &self,
+        spool: &Mutex<crate::spool::Spool>,
+        mut late: Late,
+        max_unit: usize,
+    ) -> Result<(), Broken> {
+        while !self.pace.lock().take_late(64) {
+            sleep(pace::TICK).await;
+        }
+        let (serial, units) = (late.serial, u64::from(late.units));
+        let mut group = self.open_group(Keeping::Late { serial, units }).await?;
+        for n in 0..units {
+            let data = spool.lock().read(&mut late);
+            let Some(data) = data else {
+                // Gone, or damaged: the rest is lost and counted by the spool.
+                group.give_up();
+                return Ok(());
+            };
+            if data.len() > max_unit {
+                tracing::warn!(
+                    size = data.len(),
+                    max_unit,
+                    "unit in the spool larger than the receiver takes: group dropped"
+                );
+                spool.lock().discard(serial);
+                group.give_up();
+                return Ok(());
+            }
+            while !self.pace.lock().take_late(data.len()) {
+                sleep(pace::TICK).await;
+            }
+            group.write(data.clone()).await?;
+            if group.unwanted {
+                return Ok(());
+            }
+            self.shared.sending(&data, n == 0, true);
+        }
+        Ok(())
+    }
+
+    /// Looks at the link ten times a second, for ever.
+    async fn watch(&self) {
+        let mut before = (Instant::now(), self.meter.confirmed());
+        let mut told: Option<(Congestion, Instant)> = None;
+        loop {
+            sleep(pace::TICK).await;
+            let now = Instant::now();
+            let elapsed = now - before.0;
+            let (waited, writing) = {
+                let mut writing = self.writing.lock();
+                if let Some((_, since)) = &mut writing.now {
+                    let more = now - *since;
+                    *since = now;
+                    writing.waited += more;
+                }
+                let at = writing.now.map(|(at, _)| at);
+                (std::mem::take(&mut writing.waited), at)
+            };
+            let path = self.connection.stats().path;
+            let confirmed = self.meter.confirmed();
+            let seen = pace::Seen {
+                elapsed,
+                confirmed: confirmed - before.1,
+                busy: waited >= elapsed.mul_f64(0.8),
+                age: self.shared.age(now, writing),
+                rtt: path.rtt,
+                min_rtt: path.min_rtt,
+            };
+            before = (now, confirmed);
+            let (congestion, window) = {
+                let mut pace = self.pace.lock();
+                pace.tick(&seen);
+                (self.congestion(&pace, &seen), pace.window(self.config.send_window))
+            };
+            self.connection.set_send_window(window);
+            let tell = told.is_none_or(|(old, at)| differs(&old, &congestion) || now - at >= TELL_PERIOD);
+            if tell {
+                told = Some((congestion, now));
+            }
+            self.shared.congestion(congestion, tell);
+        }
+    }
+
+    fn congestion(&self, pace: &Pace, seen: &pace::Seen) -> Congestion {
+        let (backlog_units, backlog_bytes, _) = self.shared.backlog();
+        let rate = pace.rate();
+        Congestion {
+            estimated_bitrate: (rate > 0.0).then_some(rate as u64),
+            target_bitrate: pace.target().map(|target| target as u64),
+            rtt: seen.rtt,
+            backlog_units,
+            backlog_bytes,
+            backlog_age: seen.age,
+            congested: pace.congested(),
+        }
     }
 
     async fn tell_backlog(&self, writer: &mut ControlWriter) -> Broken {
@@ -216,6 +426,7 @@ impl Session<'_> {
             Message::KeyRequest => self.shared.key_requested(),
             &Message::Layer { layer, on } => self.shared.event(Event::Layer { layer, on }),
             &Message::Received { units } => self.shared.confirmed(units),
+            &Message::Stored { serial, units } => self.shared.stored(serial, units),
             Message::Finished => {}
             other => return Err(Violation::new(format!("{} is not for a sender", other.name())).into()),
         }
@@ -241,20 +452,47 @@ impl Session<'_> {
     }
 }
 
+/// Whether a change of the link is worth a word before it is time for one.
+fn differs(old: &Congestion, new: &Congestion) -> bool {
+    let moved = match (old.target_bitrate, new.target_bitrate) {
+        (Some(old), Some(new)) => old.abs_diff(new) * 20 > old,
+        (old, new) => old != new,
+    };
+    moved || old.congested != new.congested
+}
+
 /// The stream of one group. Ends when dropped: orderly after a whole unit, by a reset inside one.
 struct Group {
     stream: SendStream,
+    number: u64,
     whole: bool,
+    /// The receiver wants nothing of it.
+    unwanted: bool,
 }
 
 impl Group {
-    async fn open(connection: &Connection, number: u64) -> Result<Self, Broken> {
+    async fn open(connection: &Connection, keeping: Keeping) -> Result<Self, Broken> {
         let stream = connection.open_uni().await.map_err(|_| Broken::Connection)?;
-        // The receiver reads one group after the other: the older one first.
-        let _ = stream.set_priority(i32::try_from(number).map_or(i32::MIN, |n| -n));
-        let mut group = Self { stream, whole: false };
-        group.write_all(&mut [group::preamble(number)]).await?;
+        let number = stream.id().index();
+        // The receiver reads one group after the other: the older one first, and the past after the present.
+        let age = i32::try_from(number).map_or(i32::MIN / 2, |n| -(n / 2));
+        let lane = if matches!(keeping, Keeping::Late { .. }) { i32::MIN / 2 } else { 0 };
+        let _ = stream.set_priority(age / 2 + lane);
+        let mut group = Self {
+            stream,
+            number,
+            whole: false,
+            unwanted: false,
+        };
+        group
+            .write_all(&mut [group::preamble(Begin { number, keeping })])
+            .await?;
         Ok(group)
+    }
+
+    /// What was sent is of no use.
+    fn give_up(&mut self) {
+        self.whole = false;
     }
 
     async fn write(&mut self, unit: Bytes) -> Result<(), Broken> {
@@ -265,6 +503,10 @@ impl Group {
         self.whole = false;
         match self.stream.write_all_chunks(parts).await {
             Ok(()) => self.whole = true,
+            // The receiver has all of it.
+            Err(WriteError::Stopped(code)) if u64::from(code) == u64::from(Close::Finished.code()) => {
+                self.unwanted = true;
+            }
             Err(WriteError::Stopped(code)) => {
                 return Err(Violation::new(format!("the receiver stopped a group with code {code}")).into());
             }

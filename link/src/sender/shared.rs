@@ -1,17 +1,18 @@
 //! Owns what the application's threads and the sender's own share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Duration, Instant};
 
 use super::config::Config;
-use super::event::{Event, Outcome, Stats};
-use super::queue::Queue;
+use super::event::{Congestion, DropReason, Event, Outcome, Stats};
+use super::queue::{Entry, Queue};
 use crate::Unit;
+use crate::spool::{Lane, Refused, Spool};
 
 /// Events that wait for the application.
 const EVENTS: usize = 256;
@@ -45,11 +46,17 @@ struct Live {
     confirmed: u64,
     /// Units sent up to the newest key, that one included, and when it was sent.
     key: Option<(u64, Instant)>,
+    congestion: Option<Congestion>,
+    since: Instant,
 }
 
 pub struct Shared {
     pub phase: watch::Sender<Phase>,
+    /// Locked before `spool` where both are, and before `ledger`.
     queue: Mutex<Queue>,
+    pub spool: Option<Mutex<Spool>>,
+    /// The spool did not take the last unit, and that was told.
+    spool_trouble: Mutex<bool>,
     wake: Notify,
     ledger: Mutex<Ledger>,
     /// A key was asked for and none was queued since.
@@ -58,11 +65,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(config: &Config) -> (Self, Receiver<Event>) {
+    pub fn new(config: &Config, spool: Option<Spool>) -> (Self, Receiver<Event>) {
         let (events, receiver) = crossbeam_channel::bounded(EVENTS);
         let shared = Self {
             phase: watch::Sender::new(Phase::Running),
             queue: Mutex::new(Queue::new(config.queue, config.queue_bytes)),
+            spool: spool.map(Mutex::new),
+            spool_trouble: Mutex::default(),
             wake: Notify::new(),
             ledger: Mutex::default(),
             key_wanted: AtomicBool::new(false),
@@ -72,24 +81,112 @@ impl Shared {
     }
 
     /// From the application: a unit to send.
-    pub fn push(&self, unit: Unit) -> Outcome {
+    pub fn push(&self, unit: Unit, enhancement: bool) -> Outcome {
+        let now = Instant::now();
         let key = unit.key;
-        let outcome = self.queue.lock().push(unit);
+        let connected = self.is_connected();
+        let congested = enhancement && self.is_congested();
+        let (outcome, trouble) = {
+            let mut queue = self.queue.lock();
+            if enhancement {
+                if congested {
+                    queue.yield_enhancement();
+                }
+                if queue.must_yield(congested) {
+                    return queue.yields();
+                }
+            }
+            let mut trouble = None;
+            let number = match &self.spool {
+                Some(spool) if !queue.finishing() => {
+                    let mut spool = spool.lock();
+                    match spool.append(&unit, now) {
+                        Ok(number) => Some(number),
+                        Err(refused) => {
+                            trouble = match refused {
+                                Refused::Disk(error) => Some(format!("the disk does not take it: {error}")),
+                                Refused::Size => Some(format!("a unit of {} bytes is too large for it", unit.data.len())),
+                                Refused::AwaitingKey => None,
+                            };
+                            None
+                        }
+                    }
+                }
+                _ => None,
+            };
+            let outcome = match number {
+                Some(_) if !connected => {
+                    queue.lose_group();
+                    Outcome::Spooled
+                }
+                // What goes live ought to be whole in the spool, or not be there: a group of both would have gaps.
+                None if self.spool.is_some() && !unit.key => {
+                    queue.lose_group();
+                    queue.count_dropped();
+                    Outcome::Dropped(if queue.finishing() { DropReason::Finishing } else { DropReason::AwaitingKey })
+                }
+                number => {
+                    let key = unit.key;
+                    let outcome = queue.push(Entry {
+                        unit,
+                        at: now,
+                        number,
+                        enhancement,
+                    });
+                    if let (Some(spool), Some(number), true, Outcome::Queued) = (&self.spool, number, key, outcome) {
+                        spool.lock().set_lane(number.serial, Lane::Live);
+                    }
+                    outcome
+                }
+            };
+            self.defer(&mut queue);
+            (outcome, trouble.map(Some).or(number.map(|_| None)))
+        };
+        if let Some(trouble) = trouble {
+            self.tell_spool(trouble);
+        }
         match outcome {
-            Outcome::Queued => {
-                if key {
+            Outcome::Queued | Outcome::Spooled => {
+                if key && outcome == Outcome::Queued {
                     self.key_wanted.store(false, Ordering::Relaxed);
                 }
                 self.wake.notify_one();
             }
-            Outcome::Dropped(_) => self.ask_for_key_if_needed(),
+            Outcome::Dropped(_) => {}
         }
+        self.ask_for_key_if_needed();
         outcome
+    }
+
+    /// Says once that the spool takes nothing, and once that it takes units again.
+    fn tell_spool(&self, trouble: Option<String>) {
+        let changed = std::mem::replace(&mut *self.spool_trouble.lock(), trouble.is_some()) != trouble.is_some();
+        if changed {
+            match &trouble {
+                Some(reason) => tracing::warn!("spool: {reason}"),
+                None => tracing::info!("spool: takes units again"),
+            }
+            self.event(Event::Spool { trouble });
+        }
+    }
+
+    /// Hands groups that the queue gave up to the spool's lane.
+    fn defer(&self, queue: &mut Queue) {
+        let serials = queue.take_deferred();
+        if let Some(spool) = &self.spool {
+            let mut spool = spool.lock();
+            serials
+                .into_iter()
+                .for_each(|serial| spool.set_lane(serial, Lane::Waiting));
+        }
     }
 
     /// From the application: no more units.
     pub fn finish(&self) {
         self.queue.lock().finish();
+        if let Some(spool) = &self.spool {
+            spool.lock().finish();
+        }
         self.advance(Phase::Finishing);
         self.wake.notify_one();
     }
@@ -109,14 +206,14 @@ impl Shared {
     }
 
     /// The next unit to send; `None` when everything was sent and no more will come. Nothing is lost if interrupted.
-    pub async fn next(&self) -> Option<Unit> {
+    pub async fn next(&self) -> Option<Entry> {
         loop {
             {
                 let mut queue = self.queue.lock();
-                if let Some(unit) = queue.pop() {
+                if let Some(entry) = queue.pop() {
                     drop(queue);
                     self.ask_for_key_if_needed();
-                    return Some(unit);
+                    return Some(entry);
                 }
                 if queue.finished() {
                     return None;
@@ -128,6 +225,11 @@ impl Shared {
 
     /// Nothing waits, and nothing will.
     pub fn drained(&self) -> bool {
+        self.queue.lock().finished() && self.spool.as_ref().is_none_or(|spool| spool.lock().is_empty())
+    }
+
+    /// Nothing waits to be sent live, and nothing will.
+    pub fn live_drained(&self) -> bool {
         self.queue.lock().finished()
     }
 
@@ -141,12 +243,54 @@ impl Shared {
     }
 
     /// A unit that was taken cannot be sent, nor what continues it.
-    pub fn give_up_group(&self) {
+    pub fn give_up_group(&self, entry: &Entry) {
         let mut queue = self.queue.lock();
-        queue.count_dropped();
+        queue.lose(entry);
         queue.skip_to_key();
+        self.defer(&mut queue);
         drop(queue);
         self.ask_for_key_if_needed();
+    }
+
+    /// A group was older than the budget.
+    pub fn count_reset(&self) {
+        self.ledger.lock().totals.groups_reset += 1;
+    }
+
+    /// Whether a group begins behind the unit that is next.
+    pub fn has_later_key(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.has_later_key()
+    }
+
+    /// Age of the oldest unit that waits, since there is a connection.
+    pub fn age(&self, now: Instant, writing: Option<Instant>) -> Duration {
+        let oldest = writing.or_else(|| self.queue.lock().oldest());
+        let since = self.ledger.lock().live.as_ref().map(|live| live.since);
+        match (oldest, since) {
+            (Some(oldest), Some(since)) => now.saturating_duration_since(oldest.max(since)),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Makes the state of the link known: to the statistics, and to the application if it should hear of it.
+    pub fn congestion(&self, now: Congestion, tell: bool) {
+        if let Some(live) = &mut self.ledger.lock().live {
+            live.congestion = Some(now);
+        }
+        if tell {
+            self.event(Event::Congestion(now));
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.ledger.lock().live.is_some()
+    }
+
+    fn is_congested(&self) -> bool {
+        let ledger = self.ledger.lock();
+        let congestion = ledger.live.as_ref().and_then(|live| live.congestion);
+        congestion.is_some_and(|congestion| congestion.congested)
     }
 
     /// Units and bytes that wait, and units dropped.
@@ -168,9 +312,19 @@ impl Shared {
                 sent: 0,
                 confirmed: 0,
                 key: None,
+                congestion: None,
+                since: Instant::now(),
             });
         }
-        self.queue.lock().skip_to_key();
+        {
+            let mut queue = self.queue.lock();
+            // What waits is in the spool, if there is one: the present comes first, the past beside it.
+            match &self.spool {
+                Some(_) => queue.clear(),
+                None => queue.skip_to_key(),
+            }
+            self.defer(&mut queue);
+        }
         self.event(Event::Connected { remote });
         self.ask_for_key_if_needed();
     }
@@ -180,12 +334,25 @@ impl Shared {
         let mut ledger = self.ledger.lock();
         let Some(live) = ledger.live.take() else { return 0 };
         let quic = live.connection.stats();
-        let lost = live.sent - live.confirmed;
+        let lost = match &self.spool {
+            // It is all there still, and goes out again.
+            Some(_) => 0,
+            None => live.sent - live.confirmed,
+        };
         let totals = &mut ledger.totals;
         totals.units_lost += lost;
         totals.udp_bytes_sent += quic.udp_tx.bytes;
         totals.udp_bytes_received += quic.udp_rx.bytes;
         totals.packets_lost += quic.path.lost_packets;
+        drop(ledger);
+        let mut queue = self.queue.lock();
+        if self.spool.is_some() {
+            queue.clear();
+            self.defer(&mut queue);
+        }
+        if let Some(spool) = &self.spool {
+            spool.lock().all_wait();
+        }
         lost
     }
 
@@ -194,9 +361,10 @@ impl Shared {
     }
 
     /// A unit goes to the network.
-    pub fn sending(&self, data: &Bytes, begins_group: bool) {
+    pub fn sending(&self, data: &Bytes, begins_group: bool, late: bool) {
         let mut ledger = self.ledger.lock();
         ledger.totals.units_sent += 1;
+        ledger.totals.units_late += u64::from(late);
         ledger.totals.unit_bytes += data.len() as u64;
         ledger.totals.groups += u64::from(begins_group);
         if let Some(live) = &mut ledger.live {
@@ -240,6 +408,15 @@ impl Shared {
         self.event(Event::KeyRequested);
     }
 
+    /// The receiver has stored so many units of a group in the spool.
+    pub fn stored(&self, serial: u64, units: u64) {
+        if let Some(spool) = &self.spool {
+            spool.lock().stored(serial, units, Instant::now());
+        }
+        // An end that waits for the spool to be empty.
+        self.wake.notify_one();
+    }
+
     pub fn event(&self, event: Event) {
         tracing::debug!(?event, "sender");
         if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
@@ -258,21 +435,41 @@ impl Shared {
                 stats.udp_bytes_received += quic.udp_rx.bytes;
                 stats.packets_lost += quic.path.lost_packets;
                 stats.rtt = Some(quic.path.rtt);
-                let rtt = quic.path.rtt.as_secs_f64().max(1e-6);
-                stats.estimated_bitrate = Some((quic.path.cwnd as f64 * 8.0 / rtt) as u64);
+                stats.congestion = live.congestion;
             }
             None => stats.remote = None,
         }
         drop(ledger);
         let (queued, queued_bytes, dropped) = self.backlog();
         (stats.queued, stats.queued_bytes, stats.units_dropped) = (queued, queued_bytes, dropped);
+        if let Some(spool) = &self.spool {
+            let contents = spool.lock().contents();
+            (stats.spool_units, stats.spool_bytes) = (contents.units, contents.bytes);
+            stats.spool_dropped = contents.dropped.units;
+        }
         stats
     }
 
     /// While there is no connection nobody is asked: the key would be old when it can be sent.
     fn ask_for_key_if_needed(&self) {
-        if self.ledger.lock().live.is_some() && self.queue.lock().ask_for_key() {
+        let connected = self.is_connected();
+        if connected && self.queue.lock().ask_for_key() {
             self.want_key();
         }
+    }
+}
+
+/// Forces the spool to the disk if that is due, on a thread of its own: nobody waits for the disk.
+pub fn sync(shared: &Shared, now: Instant) {
+    let Some(spool) = &shared.spool else { return };
+    let files = spool.lock().sync_due(now);
+    if !files.is_empty() {
+        tokio::task::spawn_blocking(move || {
+            for file in files {
+                if let Err(error) = file.sync_data() {
+                    tracing::warn!(%error, "the spool cannot be forced to the disk");
+                }
+            }
+        });
     }
 }

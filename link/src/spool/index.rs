@@ -235,7 +235,9 @@ mod tests {
         let mut index = Index::default();
         for &(segment, units) in groups {
             index.begin(place(segment));
-            (0..units).for_each(|_| drop(index.add(10)));
+            for _ in 0..units {
+                index.add(10);
+            }
         }
         index
     }

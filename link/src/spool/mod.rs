@@ -257,6 +257,12 @@ impl Spool {
         Some(late)
     }
 
+    /// Drops a group that nobody can take.
+    pub fn discard(&mut self, serial: u64) {
+        self.dropped += self.index.drop_group(serial);
+        self.collect();
+    }
+
     /// The next unit of a group; `None` after the last one, and when the group has gone meanwhile or cannot be read.
     pub fn read(&mut self, late: &mut Late) -> Option<Bytes> {
         self.index.get(late.serial)?;

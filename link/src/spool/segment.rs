@@ -133,7 +133,9 @@ fn damaged(damage: Damage) -> io::Error {
 pub fn header(dir: &Path, number: u64) -> io::Result<(Header, u64)> {
     let mut file = File::open(path(dir, number))?;
     let mut bytes = Vec::with_capacity(HEADER_LEN);
-    file.by_ref().take(HEADER_LEN as u64).read_to_end(&mut bytes)?;
+    Read::by_ref(&mut file)
+        .take(HEADER_LEN as u64)
+        .read_to_end(&mut bytes)?;
     let header = Header::decode(&bytes).map_err(damaged)?;
     Ok((header, file.metadata()?.len()))
 }

@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{provider, roots, tls_error};
+use super::{Fingerprint, provider, roots, tls_error};
 use crate::Error;
 use crate::sender::ClientTls;
 use crate::wire::ALPN;
@@ -19,10 +19,18 @@ pub fn client(tls: &ClientTls) -> Result<QuicClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(tls_error)?;
+    if tls.insecure && tls.fingerprint.is_some() {
+        return Err(Error::setting(
+            "insecure",
+            true,
+            "false when a fingerprint is given: it would not be looked at",
+        ));
+    }
+    let pinned = tls.fingerprint;
     let builder = match &tls.ca {
-        _ if tls.insecure => builder
+        _ if tls.insecure || pinned.is_some() => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider))),
+            .with_custom_certificate_verifier(Arc::new(Unsigned { provider, pinned })),
         Some(ca) => builder.with_root_certificates(roots(ca)?),
         None => builder.with_root_certificates(system_roots()?),
     };
@@ -54,19 +62,27 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Takes any certificate, but wants the handshake signed with its key.
+/// Takes one certificate, whoever signed it, or any if none is named; wants the handshake signed with its key.
 #[derive(Debug)]
-struct TrustAnybody(Arc<CryptoProvider>);
+struct Unsigned {
+    provider: Arc<CryptoProvider>,
+    pinned: Option<Fingerprint>,
+}
 
-impl ServerCertVerifier for TrustAnybody {
+impl ServerCertVerifier for Unsigned {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        certificate: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(pinned) = self.pinned
+            && pinned != Fingerprint::of(certificate)
+        {
+            return Err(rustls::CertificateError::ApplicationVerificationFailure.into());
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -89,11 +105,11 @@ impl ServerCertVerifier for TrustAnybody {
             message,
             certificate,
             signed,
-            &self.0.signature_verification_algorithms,
+            &self.provider.signature_verification_algorithms,
         )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,6 +1,7 @@
 //! TLS 1.3 for both ends: certificates and keys from PEM files, trust, and the rule that ties a certificate to a stream.
 
 mod client;
+mod fingerprint;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 pub use client::client;
+pub use fingerprint::Fingerprint;
 pub use server::server;
 
 use crate::{Error, StreamName};

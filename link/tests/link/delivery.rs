@@ -48,7 +48,7 @@ fn everything_is_counted_on_both_ends() {
     let stats = sender.stats();
     assert_eq!((stats.units_sent, stats.groups, stats.unit_bytes), (30, 3, bytes));
     assert_eq!((stats.units_dropped, stats.units_lost, stats.queued), (0, 0, 0));
-    assert!(stats.udp_bytes_sent > bytes && stats.rtt.is_some() && stats.estimated_bitrate > Some(0));
+    assert!(stats.udp_bytes_sent > bytes && stats.rtt.is_some());
     let there = listener.stats();
     let stream = &there.streams[0];
     assert_eq!((stream.units, stream.unit_bytes, stream.queued), (30, bytes, 30));
@@ -130,6 +130,8 @@ fn a_slow_application_makes_the_sender_wait_and_loses_nothing() {
     let listener = Listener::bind(config).unwrap();
     let mut config = insecure_sender(listener.local_addr(), "gate-1");
     (config.queue, config.queue_bytes) = (1000, 64 << 20);
+    // A receiver this slow has its cameras give up groups, unless they are patient without end.
+    config.latency_budget = std::time::Duration::ZERO;
     let sender = Sender::start(config).unwrap();
     // More than all windows between the two ends hold.
     let sent: Vec<_> = (0..300).map(|n| sized(n, n % 50 == 0, 20_000)).collect();

@@ -10,6 +10,11 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 
 use crate::common::*;
 
+fn plain(number: u64) -> bytes::Bytes {
+    let keeping = group::Keeping::No;
+    group::preamble(group::Begin { number, keeping })
+}
+
 /// The code that the listener closed with, and what it said.
 async fn closed(connection: &Connection) -> (Close, String) {
     match connection.closed().await {
@@ -30,6 +35,7 @@ fn hello(stream: &str) -> Vec<u8> {
         bundle,
         token: Vec::new(),
         instance,
+        spool: None,
     })
     .encode()
 }
@@ -114,13 +120,13 @@ fn groups_that_are_none() {
     let mut config = insecure_config();
     config.limits.unit_bytes = 1024;
     let listener = Listener::bind(config).unwrap();
-    let head = group::preamble(0).to_vec();
+    let head = plain(0).to_vec();
     for (bytes, word) in [
         ([&head[..], &[0x44, 0x01]].concat(), "unit of 1025 bytes"),
         ([&head[..], &[0xff; 8]].concat(), "unit of"),
         ([&head[..], &[0]].concat(), "unit of 0 bytes"),
         ([&head[..], &[9, 1, 2, 3]].concat(), "inside a unit"),
-        (group::preamble(5).to_vec(), "group 5 in place of group 0"),
+        (plain(5).to_vec(), "group 5 in place of group 0"),
         (vec![8, 0], "type 0x8"),
         (vec![], "inside a unit"),
     ] {
@@ -144,7 +150,7 @@ fn groups_given_up_and_groups_that_come_early() {
     let listener = insecure();
     let bytes = |n: u64, unit: &'static [u8]| {
         let unit = bytes::Bytes::from_static(unit);
-        [&group::preamble(n)[..], &group::length(&unit), &unit].concat()
+        [&plain(n)[..], &group::length(&unit), &unit].concat()
     };
     let events = listener.events();
     block_on(async {
@@ -246,6 +252,7 @@ fn the_same_sender_replaces_its_older_connection_and_nobody_elses() {
             bundle,
             token: Vec::new(),
             instance: [4; INSTANCE_LEN],
+            spool: None,
         };
         send.write_all(&Message::Hello(hello).encode()).await.unwrap();
         assert_eq!(

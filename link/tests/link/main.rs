@@ -12,5 +12,6 @@ mod hostile;
 mod limits;
 mod messages;
 mod reconnect;
+mod spool;
 mod takeover;
 mod tls;

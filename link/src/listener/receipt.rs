@@ -1,0 +1,149 @@
+//! Owns the receipt of a unit, by which the application says that it is done with it, and the histories behind them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::history::{History, News};
+use super::journal::Journal;
+use crate::StreamName;
+use crate::wire::message::{INSTANCE_LEN, Spool};
+
+/// Goes with every unit. When the last clone is dropped, the unit counts as stored, and its sender may forget it: keep
+/// it until the unit is where it shall survive the end of the process.
+#[derive(Clone, Default)]
+pub struct Receipt(Option<Arc<Inner>>);
+
+struct Inner {
+    ledger: Arc<Ledger>,
+    spool: [u8; INSTANCE_LEN],
+    serial: u64,
+    index: u32,
+    lost: AtomicBool,
+}
+
+impl Receipt {
+    /// The unit could not be stored: its sender keeps it, and sends it again on its next connection.
+    pub fn lost(&self) {
+        if let Some(inner) = &self.0 {
+            inner.lost.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(inner) => write!(f, "Receipt({}.{})", inner.serial, inner.index),
+            None => f.write_str("Receipt"),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let stored = !self.lost.load(Ordering::SeqCst);
+        self.ledger
+            .history
+            .lock()
+            .release(self.spool, self.serial, self.index, stored);
+        self.ledger.wake.notify_one();
+    }
+}
+
+/// The history of one stream, and where it survives.
+pub struct Ledger {
+    pub history: Mutex<History>,
+    journal: Mutex<Option<Journal>>,
+    /// Something was stored.
+    pub wake: Notify,
+}
+
+impl Ledger {
+    /// A sender comes.
+    pub fn enter(&self, spool: &Spool) {
+        self.history.lock().enter(spool.id, spool.oldest);
+        if let Some(journal) = &mut *self.journal.lock() {
+            journal.rewrite(&self.history.lock());
+        }
+    }
+
+    /// A unit is given to the application: whether it was before, and its receipt.
+    pub fn give(self: &Arc<Self>, serial: u64, index: u32) -> (bool, Receipt) {
+        let mut history = self.history.lock();
+        let repeated = history.give(serial, index);
+        match history.spool() {
+            Some(spool) if !repeated => {
+                let inner = Inner {
+                    ledger: self.clone(),
+                    spool,
+                    serial,
+                    index,
+                    lost: AtomicBool::new(false),
+                };
+                (repeated, Receipt(Some(Arc::new(inner))))
+            }
+            _ => (repeated, Receipt::default()),
+        }
+    }
+
+    /// What the sender is to be told, written down before.
+    pub fn take_news(&self) -> Vec<News> {
+        let mut journal = self.journal.lock();
+        let mut history = self.history.lock();
+        let news = history.take_news();
+        if let Some(journal) = &mut *journal {
+            journal.note(&news, &history);
+        }
+        news
+    }
+}
+
+/// The ledgers of all streams that have come with a spool.
+pub struct Ledgers {
+    ledgers: Mutex<HashMap<StreamName, Arc<Ledger>>>,
+    folder: Option<PathBuf>,
+    limit: usize,
+}
+
+impl Ledgers {
+    pub fn new(folder: Option<PathBuf>, limit: usize) -> Self {
+        Self {
+            ledgers: Mutex::default(),
+            folder,
+            limit,
+        }
+    }
+
+    /// The ledger of a stream.
+    pub fn get(&self, stream: &StreamName) -> Arc<Ledger> {
+        let mut ledgers = self.ledgers.lock();
+        if let Some(ledger) = ledgers.get(stream) {
+            return ledger.clone();
+        }
+        if ledgers.len() >= self.limit {
+            // Nobody uses these now; if they come again, they are read again, or their last units come twice.
+            ledgers.retain(|_, ledger| Arc::strong_count(ledger) > 1);
+        }
+        let mut history = History::default();
+        let journal = self.folder.as_ref().and_then(|folder| {
+            let opened = Journal::open(folder, stream, &mut history);
+            let warn = |error: &std::io::Error| {
+                tracing::warn!(%stream, %error, "what was received cannot be remembered over a restart");
+            };
+            opened.inspect_err(warn).ok()
+        });
+        let ledger = Arc::new(Ledger {
+            history: Mutex::new(history),
+            journal: Mutex::new(journal),
+            wake: Notify::new(),
+        });
+        ledgers.insert(stream.clone(), ledger.clone());
+        ledger
+    }
+}

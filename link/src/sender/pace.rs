@@ -1,0 +1,181 @@
+//! Owns the arithmetic of congestion: what the link carries, what the encoder should send, how much of the rest the spool
+//! may have, and how much may lie in QUIC. Pure: observations and times go in, numbers come out.
+
+use std::time::Duration;
+
+/// How often observations come in.
+pub const TICK: Duration = Duration::from_millis(100);
+/// Ticks over which a rate is measured.
+const SPAN: usize = 5;
+/// Encoders cannot do with less, bit/s.
+const LEAST_RATE: f64 = 2_000.0;
+/// A bound above this is none, bit/s.
+const NO_BOUND: f64 = 20e6;
+/// Part of the measured rate that is asked of the encoder while too much waits.
+const BACK_OFF: f64 = 0.8;
+/// How much the bound grows in a second without congestion.
+const GROWTH: f64 = 0.06;
+/// Least bytes in QUIC.
+const LEAST_WINDOW: f64 = 4096.0;
+/// Rate with which the spool begins, bit/s.
+const LATE_START: f64 = 8_000.0;
+const LATE_MAX: f64 = 100e6;
+/// Bytes of the spool that may go out at once.
+const LATE_BURST: f64 = 4096.0;
+
+/// What is seen at one tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Time since the tick before.
+    pub elapsed: Duration,
+    /// Bytes that QUIC confirmed since then.
+    pub confirmed: u64,
+    /// Whether a unit waited for room in QUIC all the time.
+    pub busy: bool,
+    /// Age of the oldest unit that waits.
+    pub age: Duration,
+    /// Round-trip time now.
+    pub rtt: Duration,
+    /// Least round-trip time of this path.
+    pub min_rtt: Duration,
+}
+
+/// State of one connection.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    budget: Duration,
+    confirmed: [(f64, f64); SPAN],
+    at: usize,
+    /// Ticks in a row in which the link was full.
+    full: u32,
+    rate: f64,
+    target: Option<f64>,
+    hold: f64,
+    late_rate: f64,
+    late_credit: f64,
+    congested: bool,
+    min_rtt: f64,
+}
+
+impl Pace {
+    pub fn new(budget: Duration) -> Self {
+        Self {
+            budget,
+            confirmed: [(0.0, 0.0); SPAN],
+            at: 0,
+            full: 0,
+            rate: 0.0,
+            target: None,
+            hold: 0.0,
+            late_rate: LATE_START,
+            late_credit: 0.0,
+            congested: false,
+            min_rtt: 0.0,
+        }
+    }
+
+    /// Another connection: the path may be another, the encoder is still the same.
+    pub fn reconnected(&mut self) {
+        *self = Self {
+            target: self.target,
+            ..Self::new(self.budget)
+        };
+    }
+
+    pub fn tick(&mut self, seen: &Seen) {
+        let elapsed = seen.elapsed.as_secs_f64().max(1e-3);
+        self.confirmed[self.at] = (seen.confirmed as f64 * 8.0, elapsed);
+        self.at = (self.at + 1) % SPAN;
+        self.min_rtt = seen.min_rtt.as_secs_f64();
+        // Data that waits in a router shows in the round-trip time, data that waits here in its age.
+        let inflated = seen.rtt.saturating_sub(seen.min_rtt) > (self.budget / 2).max(seen.min_rtt);
+        self.full = if seen.busy || inflated { self.full + 1 } else { 0 };
+        self.measure();
+        self.congested = seen.age > self.budget / 4 || inflated;
+        self.bound(elapsed);
+        self.allow_late(elapsed, seen);
+    }
+
+    /// What the link carries, bit/s; a lower bound while the encoder asks for less. 0: not known yet.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// What the encoder should not exceed, bit/s; `None`: nothing limits it.
+    pub fn target(&self) -> Option<f64> {
+        self.target
+    }
+
+    pub fn congested(&self) -> bool {
+        self.congested
+    }
+
+    /// Bytes that may lie in QUIC, unconfirmed: what the link carries in a round trip and a part of the budget. More
+    /// could be neither dropped nor overtaken.
+    pub fn window(&self, most: u32) -> u64 {
+        // Not the round-trip time of now: it grows with what lies here.
+        let time = self.min_rtt + self.budget.as_secs_f64() / 2.0;
+        let window = self.rate / 8.0 * time;
+        window.clamp(LEAST_WINDOW * 2.0, f64::from(most).max(LEAST_WINDOW * 2.0)) as u64
+    }
+
+    /// Takes a unit's bytes off what the spool may send. False: not yet.
+    pub fn take_late(&mut self, bytes: usize) -> bool {
+        // A unit of any size goes out once there is credit; it is paid back before the next one.
+        let may = self.late_credit > 0.0;
+        if may {
+            self.late_credit -= bytes as f64;
+        }
+        may
+    }
+
+    fn measure(&mut self) {
+        let (bits, time) = self.confirmed.iter().fold((0.0, 0.0), |(bits, time), (b, t)| (bits + b, time + t));
+        if time <= 0.0 {
+            return;
+        }
+        let sample = bits / time.max(SPAN as f64 * TICK.as_secs_f64() / 2.0);
+        if self.full as usize >= SPAN {
+            self.rate += (sample - self.rate) * 0.3;
+        } else {
+            self.rate = self.rate.max(sample);
+        }
+    }
+
+    fn bound(&mut self, elapsed: f64) {
+        self.hold = (self.hold - elapsed).max(0.0);
+        if self.congested {
+            if self.hold == 0.0 {
+                let rate = if self.rate > 0.0 { self.rate } else { 2.0 * LEAST_RATE };
+                let most = self.target.map_or(rate, |target| target.min(rate));
+                self.target = Some((most * BACK_OFF).max(LEAST_RATE));
+                // What was coded for the old bound has to go out first.
+                self.hold = 0.5 + self.min_rtt;
+            }
+        } else if let Some(target) = self.target {
+            let grown = target * (1.0 + GROWTH * elapsed);
+            self.target = (grown < NO_BOUND).then_some(grown);
+        }
+    }
+
+    /// The spool takes what live frames leave: it slows down at the first sign that they wait.
+    fn allow_late(&mut self, elapsed: f64, seen: &Seen) {
+        let inflation = seen.rtt.saturating_sub(seen.min_rtt);
+        let in_the_way = seen.age > TICK || inflation > (self.budget / 8).max(seen.min_rtt / 2);
+        if in_the_way {
+            self.late_rate = (self.late_rate * 0.7).max(LEAST_RATE / 2.0);
+            self.late_credit = self.late_credit.min(0.0);
+        } else {
+            self.late_rate = (self.late_rate * (1.0 + elapsed)).min(LATE_MAX);
+            // Never far beyond what is known to fit.
+            if self.rate > 0.0 {
+                self.late_rate = self.late_rate.min((self.rate * 1.5).max(LATE_START));
+            }
+        }
+        let burst = LATE_BURST.max(self.late_rate / 8.0 * TICK.as_secs_f64() * 2.0);
+        self.late_credit = (self.late_credit + self.late_rate / 8.0 * elapsed).min(burst);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use super::*;
+
+const BUDGET: Duration = Duration::from_millis(500);
+
+/// A link of one router with a deep queue, an encoder that obeys, and a spool, in virtual time.
+struct World {
+    pace: Pace,
+    /// bit/s
+    link: f64,
+    /// What the encoder would like to send, bit/s.
+    wish: f64,
+    /// Bytes of live frames that wait at the sender, and of all kinds in the router.
+    here: f64,
+    router: f64,
+    live_done: f64,
+    late_done: f64,
+    spool: bool,
+}
+
+impl World {
+    fn new(link: f64, wish: f64, spool: bool) -> Self {
+        Self {
+            pace: Pace::new(BUDGET),
+            link,
+            wish,
+            here: 0.0,
+            router: 0.0,
+            live_done: 0.0,
+            late_done: 0.0,
+            spool,
+        }
+    }
+
+    /// Age of the oldest byte at the sender.
+    fn run(&mut self, seconds: u32) -> Duration {
+        let mut worst = Duration::ZERO;
+        for _ in 0..seconds * 10 {
+            let step = TICK.as_secs_f64();
+            let rate = self.pace.target().map_or(self.wish, |target| target.min(self.wish));
+            self.here += rate / 8.0 * step;
+            let before = self.here > 0.0;
+            let room = (self.pace.window(128 << 10) as f64 - self.router).max(0.0);
+            let moved = self.here.min(room);
+            (self.here, self.router) = (self.here - moved, self.router + moved);
+            self.live_done += moved;
+            while self.spool && self.router < self.pace.window(128 << 10) as f64 && self.pace.take_late(300) {
+                self.router += 300.0;
+                self.late_done += 300.0;
+            }
+            let out = self.router.min(self.link / 8.0 * step);
+            self.router -= out;
+            let queued = Duration::from_secs_f64(self.router * 8.0 / self.link);
+            let age = Duration::from_secs_f64(self.here * 8.0 / self.link);
+            worst = worst.max(age);
+            let base = Duration::from_millis(40);
+            self.pace.tick(&Seen {
+                elapsed: TICK,
+                confirmed: out as u64,
+                busy: before && self.here > 0.0,
+                age,
+                rtt: base + queued,
+                min_rtt: base,
+            });
+        }
+        worst
+    }
+}
+
+#[test]
+fn an_encoder_that_fits_is_not_bounded() {
+    let mut world = World::new(1e6, 50e3, false);
+    world.run(30);
+    assert_eq!(world.pace.target(), None);
+    assert!(!world.pace.congested());
+}
+
+#[test]
+fn a_link_that_becomes_slow_bounds_the_encoder_within_a_second_of_the_first_wait() {
+    let mut world = World::new(200e3, 100e3, false);
+    world.run(20);
+    world.link = 30e3;
+    world.run(3);
+    let target = world.pace.target().expect("a bound");
+    assert!(target < 60e3, "{target}");
+    world.run(20);
+    let target = world.pace.target().expect("a bound");
+    assert!(target < 1.3 * 30e3, "{target}");
+    assert!(world.run(30) < 2 * BUDGET);
+    // Nor is the link left idle.
+    let before = world.live_done;
+    world.run(60);
+    let used = (world.live_done - before) * 8.0 / 60.0;
+    assert!(used > 0.6 * 30e3, "{used}");
+}
+
+#[test]
+fn the_bound_grows_away_when_the_link_recovers() {
+    let mut world = World::new(30e3, 100e3, false);
+    world.run(20);
+    assert!(world.pace.target().is_some_and(|target| target < 50e3));
+    world.link = 1e6;
+    world.run(60);
+    assert!(world.pace.target().is_none_or(|target| target > 100e3));
+}
+
+#[test]
+fn the_spool_takes_what_is_left_and_no_more() {
+    let mut alone = World::new(200e3, 50e3, false);
+    alone.run(60);
+    let mut world = World::new(200e3, 50e3, true);
+    world.run(60);
+    assert!(world.live_done > 0.95 * alone.live_done, "{} of {}", world.live_done, alone.live_done);
+    let spare = (200e3 - 50e3) / 8.0 * 60.0;
+    assert!(world.late_done > 0.3 * spare, "{} of {spare}", world.late_done);
+}
+
+#[test]
+fn the_window_follows_the_rate() {
+    let mut world = World::new(2e6, 4e6, false);
+    world.run(20);
+    let fast = world.pace.window(128 << 10);
+    assert!(fast > 40_000, "{fast}");
+    world.link = 50e3;
+    world.run(20);
+    let slow = world.pace.window(128 << 10);
+    assert!(slow < 16_000, "{slow}");
+}
