@@ -11,6 +11,7 @@ use cis_codec::{Latents, quant};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detection, Detector, Params};
 use cis_inference::geometry::Geometry;
+use cis_link::listener::Receipt;
 use crossbeam_channel::Receiver;
 use gstcis::regions::Region;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Frame {
     pub header: Header,
     /// The unit.
     pub unit: Bytes,
+    /// Dropped when its results are on their way out.
+    pub receipt: Receipt,
     /// What to do.
     pub work: Work,
 }
@@ -97,6 +100,7 @@ impl Worker {
             header,
             unit,
             work,
+            receipt: _receipt,
         } = frame;
         let known = match work {
             Work::Detect(latents, _slot) => self.detect(&stream, &header, &latents),

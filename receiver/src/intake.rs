@@ -9,7 +9,7 @@ use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
-use cis_link::listener::{Event, Events};
+use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
@@ -53,6 +53,8 @@ struct Feed {
     healthy: bool,
     /// The frame before went without detections: a repeat of it does not know its objects.
     passed: bool,
+    /// What comes out of the camera's spool is decoded beside what is live.
+    late: Option<Box<Feed>>,
 }
 
 /// Asks a camera for key frames, not too often.
@@ -90,9 +92,26 @@ impl Intake {
                 tracing::info!(%stream, %remote, "stream opened");
                 feeds.insert(stream.clone(), self.open(stream));
             }
-            Event::Unit { stream, unit, .. } => {
+            Event::Unit {
+                stream,
+                unit,
+                late,
+                repeated,
+                receipt,
+                ..
+            } => {
                 if let Some(feed) = feeds.get_mut(&stream) {
-                    self.unit(feed, unit);
+                    match late {
+                        false => self.unit(feed, unit, repeated, &receipt),
+                        true => self.late_unit(feed, unit, repeated, &receipt),
+                    }
+                }
+            }
+            Event::GroupReset {
+                stream, late: true, ..
+            } => {
+                if let Some(late) = feeds.get_mut(&stream).and_then(|feed| feed.late.as_mut()) {
+                    late.gap();
                 }
             }
             Event::GroupReset { stream, .. } => {
@@ -117,7 +136,7 @@ impl Intake {
         let tape = self
             .recorder
             .as_ref()
-            .map(|r| r.tape(name.clone(), stats.unrecorded.clone()));
+            .map(|r| r.tape(name.clone(), false, stats.unrecorded.clone()));
         let view = self.rtsp.as_ref().map(|server| {
             let asker = asker.clone();
             let view = Arc::new(View::new(stats.unrestored.clone(), move || asker.ask()));
@@ -141,7 +160,43 @@ impl Intake {
             asker,
             healthy: true,
             passed: false,
+            late: None,
         }
+    }
+
+    /// The feed of what comes late: it has no view, and is in no list.
+    fn open_late(&self, feed: &Feed) -> Feed {
+        let (name, stats) = (feed.stream.name.clone(), Stats::new());
+        let lost = feed.stream.stats.unrecorded.clone();
+        let tape = self.recorder.as_ref().map(|r| r.tape(name.clone(), true, lost));
+        Feed {
+            stream: Arc::new(Stream {
+                name,
+                stats,
+                view: None,
+                slots: Slots::new(self.queue),
+                found: Mutex::default(),
+            }),
+            decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
+            tape,
+            asker: feed.asker.clone(),
+            healthy: true,
+            passed: false,
+            late: None,
+        }
+    }
+
+    fn late_unit(&self, feed: &mut Feed, mut unit: Unit, repeated: bool, receipt: &Receipt) {
+        let mut data = unit.data.to_vec();
+        // What is no unit stays as it is; decoding it tells.
+        let _ = cis_codec::frame::set_late(&mut data, true);
+        unit.data = data.into();
+        let mut late = match feed.late.take() {
+            Some(late) => late,
+            None => Box::new(self.open_late(feed)),
+        };
+        self.unit(&mut late, unit, repeated, receipt);
+        feed.late = Some(late);
     }
 
     fn close(&self, feeds: &mut HashMap<StreamName, Feed>, name: &StreamName, reason: &str) {
@@ -155,7 +210,8 @@ impl Intake {
         let _ = self.jobs.send(Job::End(feed.stream));
     }
 
-    fn unit(&self, feed: &mut Feed, unit: Unit) {
+    /// `repeated`: the unit was here before, and is needed to decode those after it only.
+    fn unit(&self, feed: &mut Feed, unit: Unit, repeated: bool, receipt: &Receipt) {
         let stream = feed.stream.clone();
         stream.stats.arrived(unit.data.len(), unit.key);
         let frame = match feed.decoder.decode(&unit.data) {
@@ -164,6 +220,15 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
+        if repeated {
+            // A recording begins with a key frame, so that this is in it a second time.
+            let key = frame.header.key;
+            if let Some(tape) = &mut feed.tape {
+                tape.write(&unit.data, key, receipt);
+            }
+            feed.passed = true;
+            return;
+        }
         let work = if frame.header.repeat && !feed.passed {
             Work::Repeat
         } else {
@@ -175,7 +240,7 @@ impl Intake {
         feed.passed = matches!(work, Work::Pass);
         let header = frame.header;
         if let Some(tape) = &mut feed.tape {
-            tape.write(&unit.data, header.key);
+            tape.write(&unit.data, header.key, receipt);
         }
         // Passed frames cost the detector nothing, so a full queue empties soon; meanwhile the cameras are slowed down.
         let _ = self.jobs.send(Job::Frame(Box::new(Frame {
@@ -183,6 +248,7 @@ impl Intake {
             header,
             unit: unit.data,
             work,
+            receipt: receipt.clone(),
         })));
     }
 

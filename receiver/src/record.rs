@@ -6,6 +6,7 @@ use crate::config::{self, SyncWhen};
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_link::StreamName;
+use cis_link::listener::Receipt;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -14,14 +15,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+/// Which recording: of a stream, and whether of what came late.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Reel {
+    stream: StreamName,
+    late: bool,
+}
+
 enum Job {
     Unit {
-        stream: StreamName,
+        reel: Reel,
         data: Bytes,
         key: bool,
         lost: Arc<Counter>,
+        receipt: Receipt,
     },
-    End(StreamName),
+    End(Reel),
 }
 
 /// The recorder of all streams; its thread ends, everything written, when it and all its tapes are gone.
@@ -54,10 +63,11 @@ impl Recorder {
     }
 
     /// The recording of one stream; `lost` counts the units that are missing in it.
-    pub fn tape(&self, stream: StreamName, lost: Arc<Counter>) -> Tape {
+    /// What comes late has files of its own.
+    pub fn tape(&self, stream: StreamName, late: bool, lost: Arc<Counter>) -> Tape {
         Tape {
             recorder: self.clone(),
-            stream,
+            reel: Reel { stream, late },
             skipping: true,
             lost,
         }
@@ -67,32 +77,34 @@ impl Recorder {
 /// Where the units of one stream go in; the file ends with it.
 pub struct Tape {
     recorder: Recorder,
-    stream: StreamName,
+    reel: Reel,
     skipping: bool,
     lost: Arc<Counter>,
 }
 
 impl Tape {
-    /// Queues a unit.
-    pub fn write(&mut self, data: &Bytes, key: bool) {
+    /// Queues a unit. Its receipt is dropped when it is written.
+    pub fn write(&mut self, data: &Bytes, key: bool, receipt: &Receipt) {
         if key {
             self.skipping = false;
         }
-        let (stream, data, lost) = (self.stream.clone(), data.clone(), self.lost.clone());
+        let (reel, data, lost) = (self.reel.clone(), data.clone(), self.lost.clone());
         if self.skipping
             || self
                 .recorder
                 .0
                 .try_send(Job::Unit {
-                    stream,
+                    reel,
                     data,
                     key,
                     lost,
+                    receipt: receipt.clone(),
                 })
                 .is_err()
         {
             self.skipping = true;
             self.lost.add(1);
+            receipt.lost();
         }
     }
 
@@ -105,7 +117,7 @@ impl Tape {
 impl Drop for Tape {
     fn drop(&mut self) {
         // Waits for room: this one may not be lost, or the file would stay open. The writer always goes on.
-        let _ = self.recorder.0.send(Job::End(self.stream.clone()));
+        let _ = self.recorder.0.send(Job::End(self.reel.clone()));
     }
 }
 
@@ -122,7 +134,7 @@ struct Writer {
     sync: SyncWhen,
     ask_key: Box<dyn Fn(&StreamName) + Send>,
     /// `None`: the stream failed and waits for its next key frame.
-    files: HashMap<StreamName, Option<Open>>,
+    files: HashMap<Reel, Option<Open>>,
 }
 
 impl Writer {
@@ -130,52 +142,55 @@ impl Writer {
         for job in queue {
             match job {
                 Job::Unit {
-                    stream,
+                    reel,
                     data,
                     key,
                     lost,
+                    receipt,
                 } => {
-                    let failed_before = matches!(self.files.get(&stream), Some(None));
-                    if let Err(e) = self.write(&stream, &data, key) {
+                    let failed_before = matches!(self.files.get(&reel), Some(None));
+                    if let Err(e) = self.write(&reel, &data, key) {
+                        // A camera with a spool keeps it.
+                        receipt.lost();
                         // A unit that was half written ends the file: what came after it could not be found again.
                         lost.add(1);
-                        self.files.insert(stream.clone(), None);
+                        self.files.insert(reel.clone(), None);
                         if !failed_before {
-                            tracing::error!(%stream, "recording: {e}; goes on at the next key frame");
+                            tracing::error!(stream = %reel.stream, "recording: {e}; goes on at the next key frame");
                         }
                     }
                 }
-                Job::End(stream) => {
-                    if let Some(Some(open)) = self.files.remove(&stream) {
-                        self.close(&stream, open);
+                Job::End(reel) => {
+                    if let Some(Some(open)) = self.files.remove(&reel) {
+                        self.close(&reel.stream, open);
                     }
                 }
             }
         }
-        for (stream, open) in std::mem::take(&mut self.files) {
+        for (reel, open) in std::mem::take(&mut self.files) {
             if let Some(open) = open {
-                self.close(&stream, open);
+                self.close(&reel.stream, open);
             }
         }
     }
 
-    fn write(&mut self, stream: &StreamName, data: &[u8], key: bool) -> io::Result<()> {
-        let state = self.files.entry(stream.clone()).or_default();
+    fn write(&mut self, reel: &Reel, data: &[u8], key: bool) -> io::Result<()> {
+        let state = self.files.entry(reel.clone()).or_default();
         let full = key && state.as_ref().is_some_and(|open| open.bytes >= self.max_bytes);
         if full && let Some(open) = state.take() {
-            self.close(stream, open);
+            self.close(&reel.stream, open);
         }
-        let state = self.files.entry(stream.clone()).or_default();
+        let state = self.files.entry(reel.clone()).or_default();
         let open = match state {
             Some(open) => open,
-            None if key => state.insert(create(&self.folder, stream)?),
+            None if key => state.insert(create(&self.folder, reel)?),
             None => return Err(io::Error::other("waiting for a key frame")),
         };
         open.file.write_all(data)?;
         open.bytes += data.len() as u64;
         if open.bytes >= self.max_bytes && !open.asked {
             open.asked = true;
-            (self.ask_key)(stream);
+            (self.ask_key)(&reel.stream);
         }
         if key && self.sync == SyncWhen::Key {
             open.file.sync_data()?;
@@ -194,10 +209,12 @@ impl Writer {
 }
 
 /// Makes a file that did not exist, named by the time.
-fn create(folder: &Path, stream: &StreamName) -> io::Result<Open> {
+fn create(folder: &Path, reel: &Reel) -> io::Result<Open> {
+    let stream = &reel.stream;
     let folder = folder.join(stream.as_str());
     std::fs::create_dir_all(&folder)?;
-    let name = format!("{stream}-{}", clock::stamp());
+    let late = if reel.late { "late-" } else { "" };
+    let name = format!("{stream}-{late}{}", clock::stamp());
     for number in 1..1000 {
         let again = if number == 1 {
             String::new()

@@ -11,6 +11,7 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::coder::{Coded, Coder, Request};
+use super::feedback::Feedback;
 use super::settings::Settings;
 use super::stats::{Sent, Stats};
 use super::{capture, squeezed, view};
@@ -39,6 +40,8 @@ pub struct CisEncode {
     state: Mutex<State>,
     /// Apart from the state, which is locked while a frame is coded.
     stats: Mutex<Stats>,
+    /// What the link carries.
+    feedback: Mutex<Feedback>,
 }
 
 impl CisEncode {
@@ -52,7 +55,7 @@ impl CisEncode {
         gst::debug!(
             CAT,
             imp = self,
-            "frame {:?} is too late, dropped {dropped}",
+            "frame {:?} is too late, or the link too slow for it, dropped {dropped}",
             frame.pts()
         );
         // Without a buffer: the base class posts the QoS message.
@@ -173,7 +176,7 @@ impl ObjectImpl for CisEncode {
             properties.push(
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("frames, keys, skipped, dropped (QoS), failed, bytes, mean-kbps, and {encode,prepare,front,code}-{ms,cpu-ms}-{last,mean}")
+                    .blurb("frames, keys, skipped, dropped (QoS, or the link is too slow), failed, bytes, mean-kbps, and {encode,prepare,front,code}-{ms,cpu-ms}-{last,mean}")
                     .read_only()
                     .build(),
             );
@@ -235,6 +238,7 @@ impl VideoEncoderImpl for CisEncode {
             opened.model.bundle.origin()
         );
         *self.stats.lock() = Stats::default();
+        *self.feedback.lock() = Feedback::default();
         *self.state.lock() = State {
             opened: Some(opened),
             ..State::default()
@@ -304,7 +308,19 @@ impl VideoEncoderImpl for CisEncode {
         if obj.is_qos_enabled() && obj.max_encode_time(&frame) < 0 {
             return self.drop_late(frame);
         }
-        let settings = self.settings.lock().clone();
+        let mut settings = self.settings.lock().clone();
+        {
+            let mut feedback = self.feedback.lock();
+            let wanted = frame
+                .flags()
+                .contains(gst_video::VideoCodecFrameFlags::FORCE_KEYFRAME);
+            let pts = frame.pts().map_or(0, gst::ClockTime::nseconds);
+            if !feedback.may_code(pts) && !wanted {
+                drop(feedback);
+                return self.drop_late(frame);
+            }
+            settings.bitrate = feedback.bound(settings.bitrate);
+        }
         let Some(coded) = self.code(&frame, &settings)? else {
             return obj.finish_frame(frame);
         };
@@ -312,6 +328,7 @@ impl VideoEncoderImpl for CisEncode {
             self.write_squeezed(&settings, picture);
         }
         let header = &coded.packet.header;
+        self.feedback.lock().sent(header.unit_len);
         self.stats.lock().sent(&Sent {
             bytes: header.unit_len,
             key: header.key,
@@ -334,6 +351,16 @@ impl VideoEncoderImpl for CisEncode {
         }
         frame.set_output_buffer(gst::Buffer::from_slice(coded.packet.data));
         obj.finish_frame(frame)
+    }
+
+    /// The link tells what it carries.
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let Some(target) = crate::quic::congestion_target(&event) {
+            gst::debug!(CAT, imp = self, "the link carries {target:?} bit/s");
+            self.feedback.lock().set_target(target);
+            return true;
+        }
+        self.parent_src_event(event)
     }
 
     fn flush(&self) -> bool {

@@ -1,11 +1,13 @@
 //! What `cisquicsink` and `cisquicsrc` share: the state of the link as a property, its errors as those of elements, and
 //! a way to wake a waiting streaming thread.
 
+mod congestion;
 mod failure;
 mod identity;
 mod interrupt;
 mod status;
 
+pub use congestion::{CongestionControl, event as congestion_event, target as congestion_target};
 pub use failure::message;
 pub use identity::identity;
 pub use interrupt::Interrupt;

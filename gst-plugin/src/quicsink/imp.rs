@@ -201,16 +201,20 @@ impl BaseSinkImpl for QuicSink {
             self.obj().post_error_message(error);
             gst::FlowError::Error
         })?;
+        let enhancement = unit.layer > 0;
         let unit = Unit {
             data: Bytes::from_owner(data),
-            key: unit.key && unit.layer == 0,
+            key: unit.key && !enhancement,
         };
         let key_missing = {
             let mut state = self.state.lock();
             let key_missing = std::mem::take(&mut state.key_wanted) && !unit.key;
             state.begun = true;
             if let Some(sender) = &state.sender
-                && let Outcome::Dropped(reason) = sender.send(unit)
+                && let Outcome::Dropped(reason) = match enhancement {
+                    true => sender.send_enhancement(unit),
+                    false => sender.send(unit),
+                }
             {
                 gst::debug!(CAT, imp = self, "unit dropped: {reason:?}");
             }
@@ -333,6 +337,17 @@ impl QuicSink {
                 if begun {
                     self.request_key();
                 }
+            }
+            Event::Congestion(link) => {
+                // Nobody need listen; an encoder that does follows.
+                if let Some(pad) = obj.static_pad("sink") {
+                    pad.push_event(quic::congestion_event(&link));
+                }
+            }
+            Event::Spool {
+                trouble: Some(reason),
+            } => {
+                gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ["spool: {reason}"]);
             }
             other => gst::debug!(CAT, imp = self, "{other:?}"),
         }

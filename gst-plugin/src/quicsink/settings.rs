@@ -1,6 +1,6 @@
 //! What the user asked of `cisquicsink`: properties, their defaults, and the link's configuration made of them.
 
-use crate::quic::identity;
+use crate::quic::{CongestionControl, identity};
 use cis_link::{Error, Token, sender};
 use gst::{glib, prelude::*};
 use std::{fs::File, path::PathBuf, time::Duration};
@@ -21,6 +21,11 @@ pub struct Settings {
     pub reconnect_delay: u32,
     pub idle_timeout: u32,
     pub eos_timeout: u32,
+    pub fingerprint: Option<String>,
+    pub congestion_control: CongestionControl,
+    pub latency_budget: u32,
+    pub spool_dir: Option<PathBuf>,
+    pub spool_max_bytes: u64,
 }
 
 impl Default for Settings {
@@ -39,6 +44,11 @@ impl Default for Settings {
             reconnect_delay: 30_000,
             idle_timeout: 10_000,
             eos_timeout: 5_000,
+            fingerprint: None,
+            congestion_control: CongestionControl::default(),
+            latency_budget: 500,
+            spool_dir: None,
+            spool_max_bytes: 64 << 20,
         }
     }
 }
@@ -138,6 +148,38 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             0..=600_000,
             default.eos_timeout,
         ),
+        text(
+            "server-fingerprint",
+            "Server fingerprint",
+            "SHA-256 of the receiver's certificate in hexadecimal: that one is trusted, and no other",
+            None,
+        ),
+        glib::ParamSpecEnum::builder_with_default("congestion-control", default.congestion_control)
+            .nick("Congestion control")
+            .blurb("How QUIC finds out what the link carries")
+            .mutable_ready()
+            .build(),
+        number(
+            "latency-budget",
+            "Latency budget",
+            "How long a unit may wait for the network before the rest of its group is given up, in ms (0 = for ever)",
+            0..=60_000,
+            default.latency_budget,
+        ),
+        text(
+            "spool-dir",
+            "Spool folder",
+            "Where units are kept until the receiver has stored them (unset = nowhere)",
+            None,
+        ),
+        glib::ParamSpecUInt64::builder("spool-max-bytes")
+            .nick("Most bytes of the spool")
+            .blurb("When it is full, the oldest groups are dropped and counted")
+            .minimum(256 << 10)
+            .maximum(1 << 40)
+            .default_value(default.spool_max_bytes)
+            .mutable_ready()
+            .build(),
     ]
 }
 
@@ -167,6 +209,11 @@ impl Settings {
             "reconnect-delay" => self.reconnect_delay = number(),
             "idle-timeout" => self.idle_timeout = number(),
             "eos-timeout" => self.eos_timeout = number(),
+            "server-fingerprint" => self.fingerprint = text(),
+            "congestion-control" => self.congestion_control = value.get().unwrap_or_default(),
+            "latency-budget" => self.latency_budget = number(),
+            "spool-dir" => self.spool_dir = file(),
+            "spool-max-bytes" => self.spool_max_bytes = value.get().unwrap_or_default(),
             _ => {}
         }
     }
@@ -187,6 +234,11 @@ impl Settings {
             "queue-size" => self.queue_size.to_value(),
             "reconnect-delay" => self.reconnect_delay.to_value(),
             "idle-timeout" => self.idle_timeout.to_value(),
+            "server-fingerprint" => self.fingerprint.to_value(),
+            "congestion-control" => self.congestion_control.to_value(),
+            "latency-budget" => self.latency_budget.to_value(),
+            "spool-dir" => file(&self.spool_dir),
+            "spool-max-bytes" => self.spool_max_bytes.to_value(),
             _ => self.eos_timeout.to_value(),
         }
     }
@@ -223,6 +275,13 @@ impl Settings {
         config.backoff.min = config.backoff.min.min(config.backoff.max);
         config.idle_timeout = Duration::from_millis(self.idle_timeout.into());
         config.keep_alive = config.keep_alive.min(config.idle_timeout / 3);
+        config.tls.fingerprint = self.fingerprint.as_deref().map(str::parse).transpose()?;
+        config.congestion = self.congestion_control.into();
+        config.latency_budget = Duration::from_millis(self.latency_budget.into());
+        config.spool = self.spool_dir.clone().map(|dir| sender::SpoolConfig {
+            dir,
+            max_bytes: self.spool_max_bytes,
+        });
         Ok(config)
     }
 }

@@ -24,6 +24,22 @@ pub fn structure(stats: &Stats) -> gst::Structure {
         .field("events-dropped", stats.events_dropped)
         .field_if_some("remote", stats.remote.map(|remote| remote.to_string()))
         .field_if_some("rtt-ms", stats.rtt.map(milliseconds))
-        .field_if_some("estimated-bitrate", stats.estimated_bitrate)
+        .field("groups-reset", stats.groups_reset)
+        .field("units-late", stats.units_late)
+        .field("spool-units", stats.spool_units)
+        .field("spool-bytes", stats.spool_bytes)
+        .field("spool-dropped", stats.spool_dropped)
+        .field_if_some(
+            "estimated-bitrate",
+            stats.congestion.and_then(|link| link.estimated_bitrate),
+        )
+        .field_if_some(
+            "target-bitrate",
+            stats.congestion.and_then(|link| link.target_bitrate),
+        )
+        .field_if_some(
+            "backlog-ms",
+            stats.congestion.map(|link| milliseconds(link.backlog_age)),
+        )
         .build()
 }

@@ -1,6 +1,7 @@
 //! The GObject of `cisquicsrc`: takes a camera's units from the link into the pipeline.
 
 use super::{
+    late::{Hold, Item},
     settings::{self, Settings},
     stats::{self, Counts},
     stream::{Damage, Frame, Stream},
@@ -9,8 +10,10 @@ use crate::{
     caps,
     quic::{self, Interrupt, Status},
 };
+use bytes::Bytes;
+use cis_codec::frame;
 use cis_link::{
-    Listener, StreamName, Unit,
+    Listener, StreamName,
     listener::{Event, Events, Stats},
 };
 use gst::{glib, prelude::*, subclass::prelude::*};
@@ -36,6 +39,11 @@ struct State {
     status: Status,
     counts: Counts,
     stream: Stream,
+    hold: Hold,
+    /// A live key frame that waits until the late groups before it are out.
+    next_key: Option<Item>,
+    /// What was pushed last came late.
+    after_late: bool,
 }
 
 #[derive(Default)]
@@ -190,9 +198,45 @@ impl PushSrcImpl for QuicSrc {
         let events = self.state.lock().listener.as_ref().map(Listener::events);
         let events = events.ok_or(gst::FlowError::Flushing)?;
         loop {
+            let waiting = {
+                let mut state = self.state.lock();
+                match state.next_key.is_some() {
+                    true => state.hold.pop().or_else(|| state.next_key.take()),
+                    false => None,
+                }
+            };
+            if let Some(item) = waiting {
+                if let Some(buffer) = self.buffer(&item)? {
+                    return Ok(CreateSuccess::NewBuffer(buffer));
+                }
+                continue;
+            }
             match self.next(&events)? {
-                Event::Unit { unit, .. } => {
-                    if let Some(buffer) = self.buffer(unit)? {
+                Event::Unit {
+                    unit,
+                    late,
+                    repeated,
+                    last,
+                    receipt,
+                    ..
+                } => {
+                    let item = Item {
+                        unit,
+                        late,
+                        repeated,
+                        receipt,
+                    };
+                    if late {
+                        self.hold(item, last);
+                        continue;
+                    }
+                    let mut state = self.state.lock();
+                    if item.unit.key && state.hold.is_ready() {
+                        state.next_key = Some(item);
+                        continue;
+                    }
+                    drop(state);
+                    if let Some(buffer) = self.buffer(&item)? {
                         return Ok(CreateSuccess::NewBuffer(buffer));
                     }
                 }
@@ -203,6 +247,7 @@ impl PushSrcImpl for QuicSrc {
                 } => {
                     self.opened(stream, &remote.to_string(), &bundle);
                 }
+                Event::GroupReset { late: true, .. } => self.state.lock().hold.give_up(),
                 Event::GroupReset { group, .. } => {
                     gst::info!(CAT, imp = self, "the camera gave up the rest of group {group}");
                     self.state.lock().stream.interrupted();
@@ -283,12 +328,36 @@ impl QuicSrc {
         quic::post(&*self.obj(), structure.build());
     }
 
+    /// Keeps a late unit until its turn. Late groups go out before a live key frame: one is asked for.
+    fn hold(&self, item: Item, last: bool) {
+        let ask = {
+            let mut state = self.state.lock();
+            let before = state.hold.is_ready();
+            if !state.hold.push(item, last) {
+                state.counts.late_refused += 1;
+            }
+            !before && state.hold.is_ready()
+        };
+        if ask {
+            self.request_key();
+        }
+    }
+
     /// A unit as a buffer; none if it cannot be read.
-    fn buffer(&self, unit: Unit) -> Result<Option<gst::Buffer>, gst::FlowError> {
+    fn buffer(&self, item: &Item) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let now = self.obj().current_running_time().unwrap_or(gst::ClockTime::ZERO);
+        let unit = late_marked(item);
         let read = {
             let mut state = self.state.lock();
-            let read = state.stream.read(&unit.data, now.nseconds());
+            if item.late || std::mem::replace(&mut state.after_late, item.late) {
+                state.after_late = item.late;
+                // Neither continues the other.
+                if item.unit.key {
+                    state.stream.interrupted();
+                }
+            }
+            let read = state.stream.read(&unit, now.nseconds());
+            state.counts.late += u64::from(item.late);
             match &read {
                 Ok(_) => state.counts.pushed += 1,
                 Err(_) => state.counts.damaged += 1,
@@ -314,13 +383,16 @@ impl QuicSrc {
                 .set_caps(&caps)
                 .map_err(|_| gst::FlowError::NotNegotiated)?;
         }
-        let mut buffer = gst::Buffer::from_slice(unit.data);
+        let mut buffer = gst::Buffer::from_slice(unit);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(time_ns));
             buffer.set_offset(header.number);
             buffer.set_offset_end(header.number.wrapping_add(1));
             if !header.key {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+            if item.repeated {
+                buffer.set_flags(gst::BufferFlags::DECODE_ONLY);
             }
             if discont {
                 buffer.set_flags(gst::BufferFlags::DISCONT);
@@ -352,4 +424,15 @@ impl QuicSrc {
             self.obj().notify("status");
         }
     }
+}
+
+/// The unit's bytes; those of a late one say so.
+fn late_marked(item: &Item) -> Bytes {
+    if !item.late {
+        return item.unit.data.clone();
+    }
+    let mut bytes = item.unit.data.to_vec();
+    // What is no unit stays as it is; reading it tells.
+    let _ = frame::set_late(&mut bytes, true);
+    bytes.into()
 }

@@ -1,6 +1,7 @@
 //! `cisquicsrc`: receives the coded frames of one camera.
 
 mod imp;
+mod late;
 mod settings;
 mod stats;
 mod stream;

@@ -11,6 +11,10 @@ pub struct Counts {
     pub pushed: u64,
     /// Units that could not be read, and those that were lost with them.
     pub damaged: u64,
+    /// Late units pushed.
+    pub late: u64,
+    /// Late units for which there was no room: the camera keeps them.
+    pub late_refused: u64,
 }
 
 /// All counters as a structure; what there is only while a camera is connected is absent otherwise.
@@ -20,6 +24,8 @@ pub fn structure(counts: Counts, local: Option<SocketAddr>, link: &Stats) -> gst
     gst::Structure::builder("cisquicsrc-stats")
         .field("units", counts.pushed)
         .field("units-damaged", counts.damaged)
+        .field("units-late", counts.late)
+        .field("units-late-refused", counts.late_refused)
         .field("connections", number(link.connections))
         .field("accepted", link.accepted)
         .field("refused", link.refused)

@@ -45,6 +45,8 @@ pub enum Event {
         /// It came before, on a connection that broke or in a group that was given up, and is here again only because
         /// units that are new build on it.
         repeated: bool,
+        /// It is the last of a late group. Where a live group ends shows with the next key only.
+        last: bool,
         /// Dropped when the unit is safe.
         receipt: Receipt,
     },

@@ -37,6 +37,8 @@ pub struct History {
     /// Whole groups that are stored: first and last serial of each run.
     done: BTreeMap<u64, u64>,
     news: BTreeMap<u64, News>,
+    /// The same for the journal.
+    unwritten: BTreeMap<u64, News>,
     outstanding: u64,
 }
 
@@ -128,6 +130,7 @@ impl History {
         if progress.stored > 0 {
             let (units, whole) = (progress.stored, false);
             self.news.insert(serial, News { serial, units, whole });
+            self.unwritten.insert(serial, News { serial, units, whole });
         }
         self.settle(serial);
     }
@@ -135,6 +138,11 @@ impl History {
     /// What was stored since the last time.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news).into_values().collect()
+    }
+
+    /// What was stored since this was last asked.
+    pub fn take_unwritten(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.unwritten).into_values().collect()
     }
 
     /// Units that the application was given and is not done with.
@@ -188,6 +196,8 @@ impl History {
             self.open.remove(&serial);
             self.add_done(serial);
             self.tell_whole(serial, u32::MAX);
+            let (units, whole) = (u32::MAX, true);
+            self.unwritten.insert(serial, News { serial, units, whole });
         }
     }
 

@@ -68,7 +68,9 @@ impl Journal {
     }
 
     fn try_rewrite(&mut self, history: &History) -> io::Result<()> {
-        let Some(spool) = history.spool() else { return Ok(()) };
+        let Some(spool) = history.spool() else {
+            return Ok(());
+        };
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&spool);
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());

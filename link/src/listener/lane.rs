@@ -141,7 +141,11 @@ impl Session<'_> {
     /// Hands a unit to the application, as soon as there is room.
     async fn deliver(&self, group: &Group, index: u64, data: Bytes) -> Result<(), Broken> {
         let late = group.is_late();
-        let room = if late { &self.stream.late } else { &self.stream.live };
+        let room = if late {
+            &self.stream.late
+        } else {
+            &self.stream.live
+        };
         let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
         if room.units.available_permits() == 0 || room.bytes.available_permits() < data.len() {
             self.stream.counters.lock().stalls += 1;
@@ -169,6 +173,7 @@ impl Session<'_> {
             group: group.begin.number,
             late,
             repeated,
+            last: matches!(group.begin.keeping, Keeping::Late { units, .. } if index + 1 == units),
             receipt,
         };
         self.shared.sink.put(unit, Slot::with_bytes(event, bytes));
@@ -176,7 +181,11 @@ impl Session<'_> {
     }
 
     async fn group_reset(&self, group: u64, late: bool) -> Result<(), Broken> {
-        let room = if late { &self.stream.late } else { &self.stream.live };
+        let room = if late {
+            &self.stream.late
+        } else {
+            &self.stream.live
+        };
         let slot = room.units.clone().acquire_owned().await;
         let slot = slot.map_err(|_| Broken::Connection)?;
         self.stream.counters.lock().groups_reset += 1;

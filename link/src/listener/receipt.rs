@@ -52,6 +52,7 @@ impl Drop for Inner {
             .history
             .lock()
             .release(self.spool, self.serial, self.index, stored);
+        self.ledger.write_down();
         self.ledger.wake.notify_one();
     }
 }
@@ -67,9 +68,11 @@ pub struct Ledger {
 impl Ledger {
     /// A sender comes.
     pub fn enter(&self, spool: &Spool) {
-        self.history.lock().enter(spool.id, spool.oldest);
-        if let Some(journal) = &mut *self.journal.lock() {
-            journal.rewrite(&self.history.lock());
+        let mut journal = self.journal.lock();
+        let mut history = self.history.lock();
+        history.enter(spool.id, spool.oldest);
+        if let Some(journal) = &mut *journal {
+            journal.rewrite(&history);
         }
     }
 
@@ -92,15 +95,20 @@ impl Ledger {
         }
     }
 
-    /// What the sender is to be told, written down before.
+    /// What the sender is to be told. All of it is written down.
     pub fn take_news(&self) -> Vec<News> {
+        self.write_down();
+        self.history.lock().take_news()
+    }
+
+    /// Writes down what was stored since the last time, so that the end of this process does not make it come again.
+    fn write_down(&self) {
         let mut journal = self.journal.lock();
         let mut history = self.history.lock();
-        let news = history.take_news();
+        let news = history.take_unwritten();
         if let Some(journal) = &mut *journal {
             journal.note(&news, &history);
         }
-        news
     }
 }
 

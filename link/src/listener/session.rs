@@ -18,9 +18,9 @@ use super::liveness;
 use super::shared::Shared;
 use super::stream::{Conflict, Registration, Stream};
 use crate::control::{Broken, ControlReader, ControlWriter};
+use crate::reason;
 use crate::wire::message::Hello;
 use crate::wire::{Close, Message, Refusal, Violation};
-use crate::reason;
 
 /// How often the camera is told what was received.
 const RECEIVED_PERIOD: Duration = Duration::from_secs(1);
@@ -90,7 +90,14 @@ async fn register(
     let name = admit(&hello, certificate, &shared.config, &shared.auth.read())?;
     let limits = &shared.config.limits;
     let ledger = hello.spool.map(|_| shared.ledgers.get(&name));
-    let stream = Stream::new(name, hello.bundle, hello.instance, connection.clone(), ledger, limits);
+    let stream = Stream::new(
+        name,
+        hello.bundle,
+        hello.instance,
+        connection.clone(),
+        ledger,
+        limits,
+    );
     let stream = Arc::new(stream);
     let going = |_| Denied::new(Refusal::Busy, "the receiver is going away");
     let opened = shared.edges.clone().acquire_owned().await.map_err(going)?;

@@ -26,9 +26,9 @@ pub use event::{Congestion, DropReason, Event, Outcome, Stats};
 pub(crate) use queue::MAX_UNIT;
 
 use crate::backoff::Backoff;
+use crate::spool::Spool;
 use crate::wire::Refusal;
 use crate::wire::message::INSTANCE_LEN;
-use crate::spool::Spool;
 use crate::{Error, Unit, tls, transport};
 use failure::{Failure, Kind};
 use session::End;
@@ -60,7 +60,13 @@ impl Sender {
             meter: meter.clone(),
         }));
         let spool = config.spool.as_ref().map(|spool| {
-            Spool::open(&spool.dir, &config.stream, &config.bundle, spool.max_bytes, instance())
+            Spool::open(
+                &spool.dir,
+                &config.stream,
+                &config.bundle,
+                spool.max_bytes,
+                instance(),
+            )
         });
         quic.transport_config(Arc::new(transport));
         let runtime = crate::runtime()?;
@@ -157,26 +163,28 @@ fn work(
                 shared::sync(shared, tokio::time::Instant::now());
             }
         };
-        let work = async { loop {
-            if shared.drained() {
-                return all;
+        let work = async {
+            loop {
+                if shared.drained() {
+                    return all;
+                }
+                let lost = shared.stats().units_lost;
+                let failure = match session::run(shared, config, quic, instance, meter, &mut pace).await {
+                    End::Finished => return all && shared.drained(),
+                    End::Stopped => return false,
+                    End::Failed(failure) => failure,
+                };
+                if *shared.phase.borrow() == Phase::Finishing && shared.stats().units_lost > lost {
+                    all = false;
+                }
+                let retry_in = report(shared, failure, &mut backoff);
+                tokio::select! {
+                    () = tokio::time::sleep(retry_in) => {}
+                    () = shared.reached(Phase::Stopped) => return false,
+                    () = shared.nothing_left() => {}
+                }
             }
-            let lost = shared.stats().units_lost;
-            let failure = match session::run(shared, config, quic, instance, meter, &mut pace).await {
-                End::Finished => return all && shared.drained(),
-                End::Stopped => return false,
-                End::Failed(failure) => failure,
-            };
-            if *shared.phase.borrow() == Phase::Finishing && shared.stats().units_lost > lost {
-                all = false;
-            }
-            let retry_in = report(shared, failure, &mut backoff);
-            tokio::select! {
-                () = tokio::time::sleep(retry_in) => {}
-                () = shared.reached(Phase::Stopped) => return false,
-                () = shared.nothing_left() => {}
-            }
-        } };
+        };
         tokio::select! {
             all = work => all,
             () = sync => false,

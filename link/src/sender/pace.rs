@@ -130,7 +130,10 @@ impl Pace {
     }
 
     fn measure(&mut self) {
-        let (bits, time) = self.confirmed.iter().fold((0.0, 0.0), |(bits, time), (b, t)| (bits + b, time + t));
+        let (bits, time) = self
+            .confirmed
+            .iter()
+            .fold((0.0, 0.0), |(bits, time), (b, t)| (bits + b, time + t));
         if time <= 0.0 {
             return;
         }
@@ -146,7 +149,11 @@ impl Pace {
         self.hold = (self.hold - elapsed).max(0.0);
         if self.congested {
             if self.hold == 0.0 {
-                let rate = if self.rate > 0.0 { self.rate } else { 2.0 * LEAST_RATE };
+                let rate = if self.rate > 0.0 {
+                    self.rate
+                } else {
+                    2.0 * LEAST_RATE
+                };
                 let most = self.target.map_or(rate, |target| target.min(rate));
                 self.target = Some((most * BACK_OFF).max(LEAST_RATE));
                 // What was coded for the old bound has to go out first.

@@ -248,7 +248,9 @@ mod tests {
     }
 
     fn keys(queue: &mut Queue) -> Vec<bool> {
-        std::iter::from_fn(|| queue.pop()).map(|entry| entry.unit.key).collect()
+        std::iter::from_fn(|| queue.pop())
+            .map(|entry| entry.unit.key)
+            .collect()
     }
 
     #[test]

@@ -364,7 +364,10 @@ impl Session<'_> {
             let (congestion, window) = {
                 let mut pace = self.pace.lock();
                 pace.tick(&seen);
-                (self.congestion(&pace, &seen), pace.window(self.config.send_window))
+                (
+                    self.congestion(&pace, &seen),
+                    pace.window(self.config.send_window),
+                )
             };
             self.connection.set_send_window(window);
             let tell = told.is_none_or(|(old, at)| differs(&old, &congestion) || now - at >= TELL_PERIOD);
@@ -476,7 +479,11 @@ impl Group {
         let number = stream.id().index();
         // The receiver reads one group after the other: the older one first, and the past after the present.
         let age = i32::try_from(number).map_or(i32::MIN / 2, |n| -(n / 2));
-        let lane = if matches!(keeping, Keeping::Late { .. }) { i32::MIN / 2 } else { 0 };
+        let lane = if matches!(keeping, Keeping::Late { .. }) {
+            i32::MIN / 2
+        } else {
+            0
+        };
         let _ = stream.set_priority(age / 2 + lane);
         let mut group = Self {
             stream,

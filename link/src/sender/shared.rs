@@ -105,7 +105,9 @@ impl Shared {
                         Err(refused) => {
                             trouble = match refused {
                                 Refused::Disk(error) => Some(format!("the disk does not take it: {error}")),
-                                Refused::Size => Some(format!("a unit of {} bytes is too large for it", unit.data.len())),
+                                Refused::Size => {
+                                    Some(format!("a unit of {} bytes is too large for it", unit.data.len()))
+                                }
                                 Refused::AwaitingKey => None,
                             };
                             None
@@ -123,7 +125,11 @@ impl Shared {
                 None if self.spool.is_some() && !unit.key => {
                     queue.lose_group();
                     queue.count_dropped();
-                    Outcome::Dropped(if queue.finishing() { DropReason::Finishing } else { DropReason::AwaitingKey })
+                    Outcome::Dropped(if queue.finishing() {
+                        DropReason::Finishing
+                    } else {
+                        DropReason::AwaitingKey
+                    })
                 }
                 number => {
                     let key = unit.key;
@@ -133,7 +139,9 @@ impl Shared {
                         number,
                         enhancement,
                     });
-                    if let (Some(spool), Some(number), true, Outcome::Queued) = (&self.spool, number, key, outcome) {
+                    if let (Some(spool), Some(number), true, Outcome::Queued) =
+                        (&self.spool, number, key, outcome)
+                    {
                         spool.lock().set_lane(number.serial, Lane::Live);
                     }
                     outcome
@@ -160,7 +168,8 @@ impl Shared {
 
     /// Says once that the spool takes nothing, and once that it takes units again.
     fn tell_spool(&self, trouble: Option<String>) {
-        let changed = std::mem::replace(&mut *self.spool_trouble.lock(), trouble.is_some()) != trouble.is_some();
+        let changed =
+            std::mem::replace(&mut *self.spool_trouble.lock(), trouble.is_some()) != trouble.is_some();
         if changed {
             match &trouble {
                 Some(reason) => tracing::warn!("spool: {reason}"),

@@ -145,7 +145,8 @@ impl Index {
 
     /// The oldest whole group that nobody sends.
     pub fn next_late(&self) -> Option<u64> {
-        let waits = |(serial, group): &(&u64, &Group)| group.lane == Lane::Waiting && Some(**serial) != self.open;
+        let waits =
+            |(serial, group): &(&u64, &Group)| group.lane == Lane::Waiting && Some(**serial) != self.open;
         self.groups.iter().find(waits).map(|(serial, _)| *serial)
     }
 

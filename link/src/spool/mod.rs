@@ -398,8 +398,7 @@ impl Spool {
     /// Removes the segments that hold nothing that is still wanted.
     fn collect(&mut self) {
         let first = self.index.first_segment();
-        let needed =
-            first.unwrap_or_else(|| self.writer.as_ref().map_or(u64::MAX, |writer| writer.number));
+        let needed = first.unwrap_or_else(|| self.writer.as_ref().map_or(u64::MAX, |writer| writer.number));
         while let Some((&number, _)) = self.closed.first_key_value()
             && number < needed
         {

@@ -179,7 +179,10 @@ mod tests {
     #[test]
     fn a_header_is_read_as_it_was_written() {
         assert_eq!(Header::decode(&header().encode()), Ok(header()));
-        assert_eq!(Header::decode(&header().encode()[..HEADER_LEN - 1]), Err(Damage::Short));
+        assert_eq!(
+            Header::decode(&header().encode()[..HEADER_LEN - 1]),
+            Err(Damage::Short)
+        );
         assert_eq!(Header::decode(&[0; HEADER_LEN]), Err(Damage::Foreign));
     }
 

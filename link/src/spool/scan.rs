@@ -75,7 +75,10 @@ fn records(dir: &Path, number: u64, len: u64, index: &mut Index) -> io::Result<(
         reader.skip(&head)?;
         match head {
             Head::Unit {
-                serial, index: 0, len, ..
+                serial,
+                index: 0,
+                len,
+                ..
             } if serial >= index.next_serial() => {
                 index.reserve(serial);
                 index.begin(place);

@@ -63,7 +63,11 @@ fn a_record_cut_anywhere_loses_only_itself() {
         std::fs::write(&file, &bytes[..cut]).unwrap();
         let mut spool = open(whole.path(), 1 << 20);
         let expected = cut.saturating_sub(HEADER_LEN) / record;
-        assert_eq!(take_all(&mut spool), (0..expected as u32).collect::<Vec<_>>(), "{cut}");
+        assert_eq!(
+            take_all(&mut spool),
+            (0..expected as u32).collect::<Vec<_>>(),
+            "{cut}"
+        );
     }
 }
 
@@ -92,7 +96,10 @@ fn a_group_longer_than_the_spool_waits_for_the_next_key() {
     append(&mut spool, 0, true).unwrap();
     let refused = (1..5000).find_map(|n| append(&mut spool, n, false).err());
     assert!(matches!(refused, Some(Refused::AwaitingKey)));
-    assert!(matches!(append(&mut spool, 5000, false), Err(Refused::AwaitingKey)));
+    assert!(matches!(
+        append(&mut spool, 5000, false),
+        Err(Refused::AwaitingKey)
+    ));
     append(&mut spool, 5001, true).unwrap();
     spool.finish();
     assert_eq!(take_all(&mut spool), [5001]);

@@ -74,11 +74,21 @@ mod tests {
     #[test]
     fn with_and_without_colons() {
         let plain = "0123456789abcdefABCDEF00112233445566778899aabbccddeeff0011223344";
-        let pairs: Vec<_> = plain.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+        let pairs: Vec<_> = plain
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap())
+            .collect();
         let parsed: Fingerprint = plain.parse().unwrap();
         assert_eq!(parsed.to_string(), plain.to_lowercase());
         assert_eq!(pairs.join(":").parse::<Fingerprint>().unwrap(), parsed);
-        for wrong in ["", "00", &plain[1..], &format!("{plain}0"), &plain.replace('a', "g")] {
+        for wrong in [
+            "",
+            "00",
+            &plain[1..],
+            &format!("{plain}0"),
+            &plain.replace('a', "g"),
+        ] {
             assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
         }
     }

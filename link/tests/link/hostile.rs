@@ -128,7 +128,7 @@ fn groups_that_are_none() {
         ([&head[..], &[9, 1, 2, 3]].concat(), "inside a unit"),
         (plain(5).to_vec(), "group 5 in place of group 0"),
         (vec![8, 0], "type 0x8"),
-        (vec![], "inside a unit"),
+        (vec![], "inside its preamble"),
     ] {
         let (close, text) = block_on(async {
             let (connection, _send, _recv) = admitted(listener.local_addr(), "gate-1").await;

@@ -65,7 +65,10 @@ impl Given {
 fn send_groups(sender: &Sender, from: u32, groups: u32) {
     for n in from..from + groups * 10 {
         let outcome = sender.send(unit(n, n % 10 == 0));
-        assert!(matches!(outcome, Outcome::Queued | Outcome::Spooled), "{n}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Queued | Outcome::Spooled),
+            "{n}: {outcome:?}"
+        );
     }
 }
 
@@ -89,7 +92,11 @@ fn an_outage_loses_nothing_and_the_past_comes_late_in_order() {
     connected(&sender);
     send_groups(&sender, 230, 3);
     given.until(&listener.events(), "everything", |given| given.times.len() == 260);
-    assert!(given.late.is_sorted() && given.late.len() >= 200, "{:?}", given.late);
+    assert!(
+        given.late.is_sorted() && given.late.len() >= 200,
+        "{:?}",
+        given.late
+    );
     assert!(given.times.values().all(|times| *times == 1), "{:?}", given.times);
     let events = listener.events();
     let taker = std::thread::spawn(move || events.iter().count());
@@ -141,7 +148,9 @@ fn units_are_kept_until_their_receipts_are_dropped() {
     until("the sender forgets", || sender.stats().spool_units == 5);
     receipts[0].lost();
     drop(receipts);
-    until("the rest of the second group stays", || sender.stats().spool_units == 5);
+    until("the rest of the second group stays", || {
+        sender.stats().spool_units == 5
+    });
     // A receiver that starts again gets again what it could not store, and no more of it than that.
     let address = listener.local_addr();
     assert!(listener.close(DEADLINE));
@@ -150,7 +159,9 @@ fn units_are_kept_until_their_receipts_are_dropped() {
     let listener = Listener::bind(config).unwrap();
     send_groups(&sender, 20, 1);
     let mut again = Given::default();
-    again.until(&listener.events(), "the rest", |given| (15..20).all(|n| given.times.contains_key(&n)));
+    again.until(&listener.events(), "the rest", |given| {
+        (15..20).all(|n| given.times.contains_key(&n))
+    });
     assert!(again.late.iter().all(|n| *n >= 15), "{:?}", again.late);
 }
 
@@ -178,5 +189,7 @@ fn a_receiver_without_memory_gets_units_again_rather_than_never() {
     let listener = Listener::bind(config).unwrap();
     send_groups(&sender, 20, 1);
     let mut again = Given::default();
-    again.until(&listener.events(), "all of it", |given| (0..20).all(|n| given.times.contains_key(&n)));
+    again.until(&listener.events(), "all of it", |given| {
+        (0..20).all(|n| given.times.contains_key(&n))
+    });
 }

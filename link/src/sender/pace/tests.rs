@@ -36,7 +36,10 @@ impl World {
         let mut worst = Duration::ZERO;
         for _ in 0..seconds * 10 {
             let step = TICK.as_secs_f64();
-            let rate = self.pace.target().map_or(self.wish, |target| target.min(self.wish));
+            let rate = self
+                .pace
+                .target()
+                .map_or(self.wish, |target| target.min(self.wish));
             self.here += rate / 8.0 * step;
             let before = self.here > 0.0;
             let room = (self.pace.window(128 << 10) as f64 - self.router).max(0.0);
@@ -109,7 +112,12 @@ fn the_spool_takes_what_is_left_and_no_more() {
     alone.run(60);
     let mut world = World::new(200e3, 50e3, true);
     world.run(60);
-    assert!(world.live_done > 0.95 * alone.live_done, "{} of {}", world.live_done, alone.live_done);
+    assert!(
+        world.live_done > 0.95 * alone.live_done,
+        "{} of {}",
+        world.live_done,
+        alone.live_done
+    );
     let spare = (200e3 - 50e3) / 8.0 * 60.0;
     assert!(world.late_done > 0.3 * spare, "{} of {spare}", world.late_done);
 }

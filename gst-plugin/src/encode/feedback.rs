@@ -1,0 +1,92 @@
+//! What the link says it carries, as an upper bound of the encoder: fewer bits, and where that does not do, fewer frames.
+//! No GStreamer, no clock: time stamps are arguments.
+
+/// Seconds of the bound that may be sent ahead before frames are left out.
+const DEBT_S: f64 = 0.5;
+/// A gap between time stamps counts as this at most.
+const GAP_MAX_S: f64 = 2.0;
+
+/// The bound and how much of it is used.
+#[derive(Debug, Default)]
+pub struct Feedback {
+    /// bit/s
+    target: Option<u64>,
+    /// Bits sent beyond the bound.
+    debt: f64,
+    last_pts_ns: Option<u64>,
+}
+
+impl Feedback {
+    /// The link has another bound, or none.
+    pub fn set_target(&mut self, target: Option<u64>) {
+        self.target = target;
+        if target.is_none() {
+            self.debt = 0.0;
+        }
+    }
+
+    /// The rate in kbit/s that was asked for, bounded. 0: constant quality.
+    pub fn bound(&self, bitrate: u32) -> u32 {
+        let Some(target) = self.target else { return bitrate };
+        let target = u32::try_from(target / 1000).unwrap_or(u32::MAX).max(1);
+        if bitrate == 0 { target } else { bitrate.min(target) }
+    }
+
+    /// Whether the frame at this time may be coded. Otherwise it is left out before it has cost anything.
+    pub fn may_code(&mut self, pts_ns: u64) -> bool {
+        let Some(target) = self.target else { return true };
+        let rate = target.max(1) as f64;
+        let gap = self
+            .last_pts_ns
+            .map_or(0.0, |last| pts_ns.saturating_sub(last) as f64 / 1e9);
+        self.last_pts_ns = Some(pts_ns);
+        self.debt = (self.debt - rate * gap.min(GAP_MAX_S)).max(0.0);
+        self.debt <= rate * DEBT_S
+    }
+
+    /// So many bytes were sent.
+    pub fn sent(&mut self, bytes: usize) {
+        if self.target.is_some() {
+            self.debt += bytes as f64 * 8.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_of_wish_and_bound_counts() {
+        let mut feedback = Feedback::default();
+        assert_eq!((feedback.bound(0), feedback.bound(30)), (0, 30));
+        feedback.set_target(Some(20_500));
+        assert_eq!(
+            (feedback.bound(0), feedback.bound(30), feedback.bound(10)),
+            (20, 20, 10)
+        );
+        feedback.set_target(Some(300));
+        assert_eq!(feedback.bound(0), 1);
+        feedback.set_target(None);
+        assert_eq!(feedback.bound(0), 0);
+    }
+
+    /// Frames of 300 bytes at 25 a second are 60 kbit/s; the bound is a fifth of that.
+    #[test]
+    fn frames_that_cannot_be_smaller_become_fewer() {
+        let mut feedback = Feedback::default();
+        feedback.set_target(Some(12_000));
+        let coded = (0..1000u64)
+            .filter(|n| {
+                let may = feedback.may_code(n * 40_000_000);
+                if may {
+                    feedback.sent(300);
+                }
+                may
+            })
+            .count();
+        assert!((190..=210).contains(&coded), "{coded}");
+        feedback.set_target(None);
+        assert!((0..100).all(|n| feedback.may_code(n)));
+    }
+}
