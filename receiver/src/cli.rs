@@ -95,7 +95,13 @@ fn receive(config: &Config) -> Result<(), Error> {
     if config.listen.insecure {
         tracing::warn!("insecure: every camera is accepted");
     }
-    let name = signal.recv().unwrap_or("no signal can come");
+    let name = loop {
+        match signal.recv() {
+            Ok(signals::Wish::Reload) => receiver.reload(),
+            Ok(signals::Wish::End(name)) => break name,
+            Err(_) => break "no signal can come",
+        }
+    };
     tracing::info!("{name}: shutting down");
     let totals = receiver.shutdown();
     tracing::info!(

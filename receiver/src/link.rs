@@ -2,9 +2,10 @@
 
 use crate::{Error, config};
 use cis_link::listener::{Auth, Config, Events, Listener, ServerTls};
-use cis_link::{Identity, StreamName};
+use cis_link::{Identity, StreamName, Tokens};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long cameras get to take note of the end.
@@ -13,6 +14,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The cameras' side of the receiver.
 pub struct Link {
     listener: Mutex<Option<Listener>>,
+    tokens: Option<PathBuf>,
     address: SocketAddr,
 }
 
@@ -31,6 +33,9 @@ impl Link {
         };
         let mut settings = Config::new(config.address, tls, auth);
         settings.bundles = Some(vec![bundle.into()]);
+        settings.state_dir = config.state_folder.clone();
+        settings.limits.handshakes_per_second = config.handshakes_per_second;
+        settings.limits.bytes_per_second = config.bytes_per_second;
         settings.limits.streams = config.max_streams;
         // Some are on their way in or out, or are turned away.
         settings.limits.connections = config.max_streams * 2 + 16;
@@ -43,6 +48,7 @@ impl Link {
         Ok((
             Self {
                 listener: Mutex::new(Some(listener)),
+                tokens: config.tokens.clone(),
                 address,
             },
             events,
@@ -59,6 +65,18 @@ impl Link {
         if let Some(listener) = &*self.listener.lock() {
             listener.request_key(stream);
         }
+    }
+
+    /// Reads certificates and tokens anew. Cameras that are connected stay; after an error nothing has changed.
+    pub fn reload(&self) -> Result<(), Error> {
+        let tokens = self.tokens.as_deref().map(Tokens::from_file).transpose()?;
+        if let Some(listener) = &*self.listener.lock() {
+            listener.reload_certificates()?;
+            if let Some(tokens) = tokens {
+                listener.set_tokens(tokens);
+            }
+        }
+        Ok(())
     }
 
     /// Says goodbye to all cameras. Events that wait can still be taken.

@@ -139,6 +139,14 @@ impl Receiver {
         self.registry.ended()
     }
 
+    /// Reads certificates and tokens anew.
+    pub fn reload(&self) {
+        match self.link.reload() {
+            Ok(()) => tracing::info!("certificates and tokens read anew"),
+            Err(e) => tracing::error!("certificates and tokens stay as they were: {e}"),
+        }
+    }
+
     /// Says goodbye to the cameras, handles what has come, writes everything out and ends.
     pub fn shutdown(mut self) -> Totals {
         self.end()

@@ -1,20 +1,35 @@
-//! SIGINT and SIGTERM: the first asks for a clean end, the second ends at once.
+//! SIGINT and SIGTERM: the first asks for a clean end, the second ends at once. SIGHUP: certificates and tokens are read anew.
 
 use crossbeam_channel::{Receiver, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
 
-/// Starts the thread `cis-signals`; the receiver gets the first signal's name.
-pub fn watch() -> io::Result<Receiver<&'static str>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (sender, receiver) = bounded(1);
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// An end, by the signal of this name.
+    End(&'static str),
+    /// Certificates and tokens anew.
+    Reload,
+}
+
+/// Starts the thread `cis-signals`.
+pub fn watch() -> io::Result<Receiver<Wish>> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let (sender, receiver) = bounded(2);
     std::thread::Builder::new()
         .name("cis-signals".into())
         .spawn(move || {
+            let mut ending = false;
             for signal in signals.forever() {
+                if signal == SIGHUP {
+                    // Full: one waits already.
+                    let _ = sender.try_send(Wish::Reload);
+                    continue;
+                }
                 let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-                if sender.try_send(name).is_err() {
+                if std::mem::replace(&mut ending, true) || sender.send(Wish::End(name)).is_err() {
                     tracing::warn!("{name} again: ending without a clean shutdown");
                     std::process::exit(128 + signal);
                 }

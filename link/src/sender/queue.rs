@@ -201,7 +201,7 @@ impl Queue {
 
     /// Whether a key waits.
     pub fn has_key(&self) -> bool {
-        self.units.iter().any(|unit| unit.key)
+        self.units.iter().any(|entry| entry.unit.key)
     }
 
     pub fn len(&self) -> usize {

@@ -106,6 +106,24 @@ pub const OPTIONS: &[Opt] = &[
         "Accept cameras whose certificate this authority signed, PEM.",
     ),
     opt(
+        "listen.state-folder",
+        Path(&[]),
+        None,
+        "Where it is noted what of the cameras' spools is stored; without it some of that comes twice after a restart.",
+    ),
+    opt(
+        "listen.handshakes-per-second",
+        Integer(0, 10_000),
+        Some("20"),
+        "Handshakes that one address may begin in a second, ten times as many at once; 0: any number.",
+    ),
+    opt(
+        "listen.bytes-per-second",
+        Integer(0, 1 << 30),
+        Some("0"),
+        "Bytes of frames that one camera may send in a second (1024 or more), twice as many at once; 0: any number.",
+    ),
+    opt(
         "listen.insecure",
         Switch,
         Some("false"),
