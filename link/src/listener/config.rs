@@ -72,6 +72,12 @@ pub struct Limits {
     pub queue: usize,
     /// Bytes of one stream that wait for the application; at least `unit_bytes`, at most 1 GiB.
     pub queue_bytes: usize,
+    /// Bytes of units that one stream may send in a second, 1 KiB to 1 GiB, and twice as much at once; 0: any number. Whoever
+    /// sends more is not read, and so made to wait.
+    pub bytes_per_second: u64,
+    /// Handshakes that one address may begin in a second, at most 10000, and ten times as many at once; 0: any number.
+    /// More are ignored and counted as refused.
+    pub handshakes_per_second: u32,
     /// Time for the handshake and the hello.
     pub hello_timeout: Duration,
     /// Silence after which a connection counts as lost, 1 s to 10 min.
@@ -86,6 +92,8 @@ impl Default for Limits {
             unit_bytes: 1 << 20,
             queue: 64,
             queue_bytes: 2 << 20,
+            bytes_per_second: 0,
+            handshakes_per_second: 20,
             hello_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(15),
         }
@@ -148,6 +156,20 @@ impl Config {
                 "limits.streams and limits.queue",
                 value,
                 "at most 1048576 multiplied",
+            ));
+        }
+        if limits.bytes_per_second != 0 && !(1 << 10..=1 << 30).contains(&limits.bytes_per_second) {
+            return Err(Error::setting(
+                "limits.bytes_per_second",
+                limits.bytes_per_second,
+                "0, or 1024 to 1073741824",
+            ));
+        }
+        if limits.handshakes_per_second > 10_000 {
+            return Err(Error::setting(
+                "limits.handshakes_per_second",
+                limits.handshakes_per_second,
+                "0 to 10000",
             ));
         }
         if limits.hello_timeout.is_zero() {

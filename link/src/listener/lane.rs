@@ -150,6 +150,13 @@ impl Session<'_> {
         if room.units.available_permits() == 0 || room.bytes.available_permits() < data.len() {
             self.stream.counters.lock().stalls += 1;
         }
+        let wait = self.allowance.as_ref().map(|allowance| {
+            let mut allowance = allowance.lock();
+            allowance.pay(size.into(), tokio::time::Instant::now())
+        });
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            tokio::time::sleep(wait).await;
+        }
         let gone = |_| Broken::Connection;
         let event = room.units.clone().acquire_owned().await.map_err(gone)?;
         let bytes = room.bytes.clone().acquire_many_owned(size).await.map_err(gone)?;

@@ -1,6 +1,7 @@
 //! The receiver's end of the link: listens on one UDP port, lets cameras in, and hands on their units in order.
 
 mod admission;
+mod allowance;
 mod config;
 mod event;
 mod history;
@@ -27,6 +28,7 @@ pub use receipt::Receipt;
 
 use crate::wire::Close;
 use crate::{Error, StreamName, Tokens, tls, transport};
+use allowance::Handshakes;
 use shared::Shared;
 
 /// How long the goodbyes may take when nobody waits for them.
@@ -39,6 +41,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub struct Listener {
     shared: Arc<Shared>,
     events: Events,
+    endpoint: Endpoint,
     local_addr: SocketAddr,
     thread: Option<JoinHandle<()>>,
     done: Receiver<()>,
@@ -48,8 +51,7 @@ impl Listener {
     /// Reads the files, checks the settings, takes the port and starts the thread `cis-listener`.
     pub fn bind(config: Config) -> Result<Self, Error> {
         config.check()?;
-        let mut quic = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&config.tls, &config.auth)?));
-        quic.transport_config(Arc::new(transport::server(config.limits.idle_timeout)?));
+        let quic = server_config(&config, &config.auth)?;
         let address = config.bind;
         let bound = |source| Error::Bind { address, source };
         let socket = UdpSocket::bind(address).map_err(bound)?;
@@ -64,10 +66,11 @@ impl Listener {
         let shared = Arc::new(shared);
         let (report, done) = crossbeam_channel::bounded(1);
         let on_thread = shared.clone();
+        let of_thread = endpoint.clone();
         let thread = std::thread::Builder::new()
             .name("cis-listener".into())
             .spawn(move || {
-                runtime.block_on(work(&on_thread, endpoint));
+                runtime.block_on(work(&on_thread, of_thread));
                 runtime.shutdown_background();
                 let _ = report.send(());
             })
@@ -75,6 +78,7 @@ impl Listener {
         Ok(Self {
             shared,
             events,
+            endpoint,
             local_addr,
             thread: Some(thread),
             done,
@@ -108,6 +112,15 @@ impl Listener {
         *self.shared.auth.write() = Auth::Tokens(tokens);
     }
 
+    /// Reads certificate, key and client CA anew; handshakes from now on use them. Connections that there are stay. After
+    /// an error everything is as it was.
+    pub fn reload_certificates(&self) -> Result<(), Error> {
+        let auth = self.shared.auth.read().clone();
+        let quic = server_config(&self.shared.config, &auth)?;
+        self.endpoint.set_server_config(Some(quic));
+        Ok(())
+    }
+
     /// What the listener and its streams do, now.
     pub fn stats(&self) -> Stats {
         self.shared.stats()
@@ -132,8 +145,15 @@ impl Drop for Listener {
     }
 }
 
+fn server_config(config: &Config, auth: &Auth) -> Result<quinn::ServerConfig, Error> {
+    let mut quic = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&config.tls, auth)?));
+    quic.transport_config(Arc::new(transport::server(config.limits.idle_timeout)?));
+    Ok(quic)
+}
+
 async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
     let mut sessions = JoinSet::new();
+    let mut handshakes = Handshakes::new(shared.config.limits.handshakes_per_second);
     let mut closing = shared.closing.subscribe();
     loop {
         shared.set_connections(sessions.len());
@@ -141,7 +161,7 @@ async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
             // An error means that the application is gone.
             _ = closing.wait_for(|closing| *closing) => break,
             incoming = endpoint.accept() => match incoming {
-                Some(incoming) => receive(shared, incoming, &mut sessions),
+                Some(incoming) => receive(shared, incoming, &mut handshakes, &mut sessions),
                 None => break,
             },
             Some(ended) = sessions.join_next() => {
@@ -159,7 +179,12 @@ async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
 
 /// Serves a new connection, unless there are too many. When half of them are in use, an address must first show that it
 /// can be reached, so that forged packets cannot take the rest.
-fn receive(shared: &Arc<Shared>, incoming: Incoming, sessions: &mut JoinSet<()>) {
+fn receive(
+    shared: &Arc<Shared>,
+    incoming: Incoming,
+    handshakes: &mut Handshakes,
+    sessions: &mut JoinSet<()>,
+) {
     let limit = shared.config.limits.connections;
     let remote = incoming.remote_address();
     if sessions.len() >= limit {
@@ -169,6 +194,10 @@ fn receive(shared: &Arc<Shared>, incoming: Incoming, sessions: &mut JoinSet<()>)
         if incoming.retry().is_err() {
             tracing::debug!(%remote, "no retry possible");
         }
+    } else if !handshakes.may(remote.ip(), tokio::time::Instant::now()) {
+        // Not a word to an address that may be forged, and no work for one that is not.
+        incoming.ignore();
+        shared.refused(remote, None, "too many handshakes from this address".into());
     } else {
         sessions.spawn(session::run(shared.clone(), incoming));
     }

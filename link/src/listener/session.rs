@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quinn::{Connection, Incoming};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::admission::{Denied, admit};
+use super::allowance::Allowance;
 use super::event::Slot;
 use super::history::News;
 use super::lane::LANE;
@@ -146,6 +148,7 @@ async fn serve(
     let session = Session {
         shared,
         stream,
+        allowance: allowance(shared.config.limits.bytes_per_second),
         groups: watch::Sender::new(0),
         finish: watch::Sender::new(None),
         acknowledged: watch::Sender::new(false),
@@ -185,9 +188,16 @@ fn end_words(connection: &Connection, broken: Broken) -> String {
     }
 }
 
+fn allowance(rate: u64) -> Option<Mutex<Allowance>> {
+    let rate = rate as f64;
+    (rate > 0.0).then(|| Mutex::new(Allowance::new(rate, 2.0 * rate, tokio::time::Instant::now())))
+}
+
 pub struct Session<'a> {
     pub shared: &'a Shared,
     pub stream: &'a Stream,
+    /// Bytes that the camera may send now, if there is a limit.
+    pub allowance: Option<Mutex<Allowance>>,
     /// Groups that are over.
     pub groups: watch::Sender<u64>,
     /// Groups there will be, once the camera said so.

@@ -106,3 +106,16 @@ fn settings_of_a_listener_out_of_range_are_named() {
         assert!(error.to_string().contains(word), "{error}");
     }
 }
+
+#[test]
+fn handshakes_of_one_address_have_a_limit() {
+    let mut config = insecure_config();
+    config.limits.handshakes_per_second = 1;
+    let listener = Listener::bind(config).unwrap();
+    let senders: Vec<_> = (0..15)
+        .map(|n| Sender::start(insecure_sender(listener.local_addr(), &format!("gate-{n}"))).unwrap())
+        .collect();
+    until("some are ignored", || listener.stats().refused > 0);
+    until("ten are in", || listener.stats().accepted >= 10);
+    drop(senders);
+}

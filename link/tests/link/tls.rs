@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cis_link::listener::{Auth, Event, Listener};
 use cis_link::sender::Sender;
-use cis_link::{Error, Identity};
+use cis_link::{Error, Fingerprint, Identity};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use time::{Duration, OffsetDateTime};
 
@@ -164,4 +164,37 @@ fn files_that_are_missing_or_something_else_are_named() {
         key,
     });
     assert_names(Listener::bind(config).err().unwrap(), &server.certificate);
+}
+
+#[test]
+fn a_pinned_certificate_is_trusted_and_no_other() {
+    let (keys, others) = (Keys::new(), Keys::new());
+    let listener = Listener::bind(keys.listener(Auth::Insecure)).unwrap();
+    let mut config = sender_config(listener.local_addr(), "gate-1");
+    config.server_name = Some("whatever.example".into());
+    config.tls.fingerprint = Some(Fingerprint::of_file(&keys.path("server.pem")).unwrap());
+    connected(&Sender::start(config.clone()).unwrap());
+    config.tls.fingerprint = Some(Fingerprint::of_file(&others.path("server.pem")).unwrap());
+    let (reason, refused) = trouble(&Sender::start(config.clone()).unwrap());
+    assert!(refused && reason.contains("TLS"), "{reason}");
+    config.tls.insecure = true;
+    assert!(Sender::start(config).is_err());
+}
+
+#[test]
+fn a_certificate_is_reloaded_without_a_restart() {
+    let (keys, others) = (Keys::new(), Keys::new());
+    let listener = Listener::bind(keys.listener(Auth::Insecure)).unwrap();
+    let before = Sender::start(keys.sender(listener.local_addr(), "before")).unwrap();
+    connected(&before);
+    let server = keys.identity("server");
+    std::fs::write(&server.certificate, "nothing").unwrap();
+    assert!(listener.reload_certificates().is_err());
+    connected(&Sender::start(keys.sender(listener.local_addr(), "still")).unwrap());
+    let new = others.identity("server");
+    std::fs::copy(&new.certificate, &server.certificate).unwrap();
+    std::fs::copy(&new.key, &server.key).unwrap();
+    listener.reload_certificates().unwrap();
+    connected(&Sender::start(others.sender(listener.local_addr(), "after")).unwrap());
+    assert!(before.stats().connected);
 }
