@@ -94,7 +94,7 @@ impl Coder {
         let x = self.preparer.prepare(view, &self.geometry)?;
         let key_due = self.key_interval != 0 && self.since_key >= self.key_interval;
         let may_skip = request.skip_threshold > 0.0 && !request.force_key && !request.squeezed && !key_due;
-        let skip = may_skip && self.difference.to_reference(x, rows) <= request.skip_threshold;
+        let skip = may_skip && self.difference.since_reference(x, rows) <= request.skip_threshold;
         timings.prepare = watch.lap();
         let mut squeezed = None;
         let packet = if skip {

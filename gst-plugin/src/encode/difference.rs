@@ -49,7 +49,7 @@ pub struct Difference {
 
 impl Difference {
     /// The largest mean absolute difference of any block, in levels; infinite when there is nothing to compare with.
-    pub fn to_reference(&mut self, x: &[u8], rows: Rows) -> f64 {
+    pub fn since_reference(&mut self, x: &[u8], rows: Rows) -> f64 {
         if self.rows != Some(rows) || x.len() != rows.bytes() || x.len() != self.reference.len() {
             return f64::INFINITY;
         }
@@ -116,18 +116,18 @@ mod tests {
             let rows = rows(planes);
             let mut x = vec![100u8; rows.bytes()];
             let mut difference = Difference::default();
-            assert_eq!(difference.to_reference(&x, rows), f64::INFINITY);
+            assert_eq!(difference.since_reference(&x, rows), f64::INFINITY);
             difference.remember(&x, rows);
-            assert_eq!(difference.to_reference(&x, rows), 0.0);
+            assert_eq!(difference.since_reference(&x, rows), 0.0);
             // One channel of one pixel in the last block, which is 16 wide and 8 high.
             let last = x.len() - 1;
             x[last] = 100 + 128;
-            assert_eq!(difference.to_reference(&x, rows), 128.0 / (16.0 * 8.0 * 3.0));
+            assert_eq!(difference.since_reference(&x, rows), 128.0 / (16.0 * 8.0 * 3.0));
             // And another in the first, which is larger.
             x[0] = 100 + 129;
-            assert_eq!(difference.to_reference(&x, rows), 128.0 / (16.0 * 8.0 * 3.0));
+            assert_eq!(difference.since_reference(&x, rows), 128.0 / (16.0 * 8.0 * 3.0));
             difference.clear();
-            assert_eq!(difference.to_reference(&x, rows), f64::INFINITY);
+            assert_eq!(difference.since_reference(&x, rows), f64::INFINITY);
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
         }
         let mut difference = Difference::default();
         difference.remember(&before, rows);
-        assert_eq!(difference.to_reference(&now, rows), 96.0 / (32.0 * 32.0 * 3.0));
+        assert_eq!(difference.since_reference(&now, rows), 96.0 / (32.0 * 32.0 * 3.0));
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let x = vec![100u8; rows(1).bytes()];
         let mut difference = Difference::default();
         difference.remember(&x, rows(1));
-        assert_eq!(difference.to_reference(&x, rows(3)), f64::INFINITY);
-        assert_eq!(difference.to_reference(&x[1..], rows(1)), f64::INFINITY);
+        assert_eq!(difference.since_reference(&x, rows(3)), f64::INFINITY);
+        assert_eq!(difference.since_reference(&x[1..], rows(1)), f64::INFINITY);
     }
 }

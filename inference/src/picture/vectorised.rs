@@ -175,7 +175,7 @@ fn merge_plain(data: &[u8], stride: usize, weights: &[u16], to: &mut [u8]) {
         for (row, &weight) in weights.iter().enumerate() {
             let samples = data.get(row * stride + index * BLOCK..).unwrap_or_default();
             for (sum, &sample) in sums.iter_mut().zip(samples) {
-                *sum = sum.wrapping_add(((u32::from(sample) << 8) * u32::from(weight) >> 16) as u16);
+                *sum = sum.wrapping_add((((u32::from(sample) << 8) * u32::from(weight)) >> 16) as u16);
             }
         }
         for (to, sum) in block.iter_mut().zip(sums) {

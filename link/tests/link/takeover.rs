@@ -27,7 +27,7 @@ impl Wire {
         for socket in [&near, &far] {
             socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         }
-        std::thread::spawn(move || {
+        let forward = move || {
             let (mut packet, mut sender) = ([0; 2048], None);
             while !is_cut.load(Ordering::Relaxed) {
                 if let Ok((len, from)) = near.recv_from(&mut packet) {
@@ -38,7 +38,11 @@ impl Wire {
                     near.send_to(&packet[..len], sender).unwrap();
                 }
             }
-        });
+        };
+        std::thread::Builder::new()
+            .name("relay".into())
+            .spawn(forward)
+            .unwrap();
         Self { address, cut }
     }
 }
