@@ -99,7 +99,10 @@ fn an_outage_loses_nothing_and_the_past_comes_late_in_order() {
     );
     assert!(given.times.values().all(|times| *times == 1), "{:?}", given.times);
     let events = listener.events();
-    let taker = std::thread::spawn(move || events.iter().count());
+    let taker = std::thread::Builder::new()
+        .name("taker".into())
+        .spawn(move || events.iter().count())
+        .unwrap();
     assert!(sender.finish(DEADLINE));
     drop(listener);
     taker.join().unwrap();
