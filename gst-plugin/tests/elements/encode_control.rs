@@ -217,3 +217,29 @@ fn latency_is_a_frame_at_most() {
     harness.push(frame(160, 120, 50, 0)).unwrap();
     assert_eq!(harness.query_latency(), Some(gst::ClockTime::from_mseconds(107)));
 }
+
+#[test]
+fn a_link_that_carries_little_gets_fewer_frames_until_it_carries_more() {
+    let (mut harness, encoder) = harness("key-interval=0");
+    harness.set_src_caps(raw_caps(160, 120, 10));
+    harness.push(frame(160, 120, 50, 0)).unwrap();
+    let told = |target: Option<u64>| {
+        let link = gst::Structure::builder("cis-link-congestion")
+            .field("congested", target.is_some())
+            .field_if_some("target-bitrate", target)
+            .build();
+        gst::event::CustomUpstream::new(link)
+    };
+    assert!(harness.push_upstream_event(told(Some(100))));
+    for n in 1..10 {
+        harness.push(frame(160, 120, 50 + n, u64::from(n) * 100)).unwrap();
+    }
+    let few = stat(&encoder, "frames");
+    assert!((1..4).contains(&few), "{few}");
+    assert_eq!(few + stat(&encoder, "dropped"), 10);
+    assert!(harness.push_upstream_event(told(None)));
+    for n in 10..20 {
+        harness.push(frame(160, 120, 50 + n, u64::from(n) * 100)).unwrap();
+    }
+    assert_eq!(stat(&encoder, "frames"), few + 10);
+}

@@ -5,6 +5,7 @@ mod camera;
 mod flow;
 mod receiver;
 mod refusals;
+mod spool;
 mod states;
 
 use cis_link::StreamName;
