@@ -141,7 +141,7 @@ fn a_layout_that_the_network_does_not_have_is_refused() {
         .expect("must be refused");
     let text = error.to_string();
     assert!(
-        text.contains("front.onnx") && text.contains("Tensor<Uint8>(1, ?, ?, 3)"),
+        text.contains("front.onnx") && text.contains("Tensor<u8>(1, ?, ?, 3)"),
         "{text}"
     );
     // The other way round too.
