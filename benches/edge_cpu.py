@@ -72,7 +72,7 @@ def run(raw, size, count, args, encoder):
 def stages(log):
     """Mean processor time of a frame in each stage of cisencode, from its message at the end of the stream."""
     found = re.search(r"cisencode-stats, (.*?);", log)
-    return {stage: float(re.search(rf"{stage}-cpu-ms-mean=\(double\)([0-9.e+-]+)", found[1])[1]) for stage in STAGES}
+    return {stage: float(re.search(rf"\b{stage}-cpu-ms-mean=\(double\)([0-9.e+-]+)", found[1])[1]) for stage in STAGES}
 
 
 def main():

@@ -160,8 +160,8 @@ fn open(
 ) -> Result<Network> {
     let input = &bundle.manifest().input;
     let dims = match input.layout {
-        Layout::Interleaved => [Dim::Is(1), Dim::Any, Dim::Any, Dim::Is(3)],
-        Layout::Planar => [Dim::Is(1), Dim::Is(3), Dim::Any, Dim::Any],
+        Layout::Interleaved => [Dim::Is(1), Dim::Any, Dim::Any, Dim::Fixed(3)],
+        Layout::Planar => [Dim::Is(1), Dim::Fixed(3), Dim::Any, Dim::Any],
     };
     let x = TensorSpec {
         name: &bundle.manifest().front.input,

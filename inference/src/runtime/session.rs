@@ -17,6 +17,8 @@ pub(crate) enum Dim {
     Any,
     /// This number; a network that leaves it open is accepted and checked at each run.
     Is(usize),
+    /// This number, and the network must say so: it tells one layout from another.
+    Fixed(usize),
 }
 
 /// What a tensor must be.
@@ -224,6 +226,7 @@ fn check(file: &str, outlets: &[Outlet], spec: &TensorSpec<'_>) -> Result<()> {
         && shape.iter().zip(spec.dims).all(|(&found, dim)| match dim {
             Dim::Any => true,
             Dim::Is(side) => found < 0 || usize::try_from(found).is_ok_and(|found| found == *side),
+            Dim::Fixed(side) => usize::try_from(found).is_ok_and(|found| found == *side),
         }));
     if good {
         Ok(())
@@ -245,7 +248,7 @@ fn describe(spec: &TensorSpec<'_>) -> String {
         .iter()
         .map(|dim| match dim {
             Dim::Any => "?".to_owned(),
-            Dim::Is(side) => side.to_string(),
+            Dim::Is(side) | Dim::Fixed(side) => side.to_string(),
         })
         .collect();
     format!("Tensor<{}>({})", spec.element, sides.join(", "))
