@@ -45,9 +45,12 @@ fn probability(head: &[u8]) -> Option<Probability> {
     match frame::find_sync(head)? {
         at if at + 5 > head.len() => None,
         0 => match frame::peek(head, &Limits::default()) {
-            Ok(peek) => match head.get(peek.unit_len) {
-                Some(next) if *next != head[0] => Some(Probability::Possible),
-                _ => Some(Probability::Maximum),
+            Ok(peek) => match head
+                .get(peek.unit_len..)
+                .map(|next| frame::peek(next, &Limits::default()))
+            {
+                None | Some(Ok(_) | Err(PeekError::NeedMore { .. })) => Some(Probability::Maximum),
+                Some(Err(_)) => Some(Probability::Possible),
             },
             // cisparse says what is wrong with it.
             Err(PeekError::UnsupportedVersion { .. }) => Some(Probability::Maximum),

@@ -199,7 +199,7 @@ pub fn element(launch: &str) -> gst::Element {
 /// Caps of what [`stream`] makes.
 pub fn unit_caps() -> gst::Caps {
     gst::Caps::builder("video/x-cis")
-        .field("version", 1)
+        .field("version", 2)
         .field("alignment", "frame")
         .field("bundle", "cis-tiny-fixture")
         .field("width", 320)

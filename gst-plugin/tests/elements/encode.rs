@@ -133,7 +133,7 @@ fn caps_times_and_statistics_agree_with_the_units() {
     assert_eq!(caps.name(), "video/x-cis");
     assert_eq!(caps.get::<&str>("bundle"), Ok("cis-tiny-fixture"));
     assert_eq!(caps.get::<&str>("alignment"), Ok("frame"));
-    assert_eq!(caps.get::<i32>("version"), Ok(1));
+    assert_eq!(caps.get::<i32>("version"), Ok(2));
     assert_eq!(
         caps.get::<gst::Fraction>("framerate"),
         Ok(gst::Fraction::new(25, 2))

@@ -115,7 +115,7 @@ fn streams_of_another_bundle() {
             &both,
         );
         // Caps that do not name the bundle: the key frame does.
-        let anonymous = "capssetter join=false replace=true caps=video/x-cis,version=1,alignment=frame";
+        let anonymous = "capssetter join=false replace=true caps=video/x-cis,version=2,alignment=frame";
         fails(
             &format!("{CODE} model={} ! {anonymous} ! {receiver}", tiny()),
             gst::StreamError::WrongType,
