@@ -234,12 +234,12 @@ fn a_link_that_carries_little_gets_fewer_frames_until_it_carries_more() {
     for n in 1..10 {
         harness.push(frame(160, 120, 50 + n, u64::from(n) * 100)).unwrap();
     }
-    let few = stat(&encoder, "frames");
+    let few: u64 = stat(&encoder, "frames");
     assert!((1..4).contains(&few), "{few}");
-    assert_eq!(few + stat(&encoder, "dropped"), 10);
+    assert_eq!(few + stat::<u64>(&encoder, "dropped"), 10);
     assert!(harness.push_upstream_event(told(None)));
     for n in 10..20 {
         harness.push(frame(160, 120, 50 + n, u64::from(n) * 100)).unwrap();
     }
-    assert_eq!(stat(&encoder, "frames"), few + 10);
+    assert_eq!(stat::<u64>(&encoder, "frames"), few + 10);
 }
