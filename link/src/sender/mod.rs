@@ -6,6 +6,7 @@ mod config;
 mod dial;
 mod event;
 mod failure;
+mod group;
 mod meter;
 mod pace;
 mod queue;

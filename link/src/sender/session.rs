@@ -3,24 +3,24 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
-use quinn::{Connection, SendStream, WriteError};
+use quinn::Connection;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::config::Config;
 use super::dial;
 use super::event::{Congestion, Event};
 use super::failure::Failure;
+use super::group::Group;
 use super::meter::Meter;
 use super::pace::{self, Pace};
 use super::queue::Entry;
 use super::shared::{Phase, Shared};
 use crate::control::{Broken, ControlReader, ControlWriter};
 use crate::spool::Late;
-use crate::wire::group::{Begin, Keeping};
+use crate::wire::group::Keeping;
 use crate::wire::message::{Backlog, Hello, INSTANCE_LEN, Spool};
-use crate::wire::{Close, Message, VERSION, Violation, group};
+use crate::wire::{Close, Message, VERSION, Violation};
 
 /// How often the receiver is told about the backlog.
 const BACKLOG_PERIOD: Duration = Duration::from_secs(1);
@@ -462,74 +462,4 @@ fn differs(old: &Congestion, new: &Congestion) -> bool {
         (old, new) => old != new,
     };
     moved || old.congested != new.congested
-}
-
-/// The stream of one group. Ends when dropped: orderly after a whole unit, by a reset inside one.
-struct Group {
-    stream: SendStream,
-    number: u64,
-    whole: bool,
-    /// The receiver wants nothing of it.
-    unwanted: bool,
-}
-
-impl Group {
-    async fn open(connection: &Connection, keeping: Keeping) -> Result<Self, Broken> {
-        let stream = connection.open_uni().await.map_err(|_| Broken::Connection)?;
-        let number = stream.id().index();
-        // The receiver reads one group after the other: the older one first, and the past after the present.
-        let age = i32::try_from(number).map_or(i32::MIN / 2, |n| -(n / 2));
-        let lane = if matches!(keeping, Keeping::Late { .. }) {
-            i32::MIN / 2
-        } else {
-            0
-        };
-        let _ = stream.set_priority(age / 2 + lane);
-        let mut group = Self {
-            stream,
-            number,
-            whole: false,
-            unwanted: false,
-        };
-        group
-            .write_all(&mut [group::preamble(Begin { number, keeping })])
-            .await?;
-        Ok(group)
-    }
-
-    /// What was sent is of no use.
-    fn give_up(&mut self) {
-        self.whole = false;
-    }
-
-    async fn write(&mut self, unit: Bytes) -> Result<(), Broken> {
-        self.write_all(&mut [group::length(&unit), unit]).await
-    }
-
-    async fn write_all(&mut self, parts: &mut [Bytes]) -> Result<(), Broken> {
-        self.whole = false;
-        match self.stream.write_all_chunks(parts).await {
-            Ok(()) => self.whole = true,
-            // The receiver has all of it.
-            Err(WriteError::Stopped(code)) if u64::from(code) == u64::from(Close::Finished.code()) => {
-                self.unwanted = true;
-            }
-            Err(WriteError::Stopped(code)) => {
-                return Err(Violation::new(format!("the receiver stopped a group with code {code}")).into());
-            }
-            Err(_) => return Err(Broken::Connection),
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // An error means that the stream is over already.
-        let _ = if self.whole {
-            self.stream.finish()
-        } else {
-            self.stream.reset(Close::Shutdown.code().into())
-        };
-    }
 }

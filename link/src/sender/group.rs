@@ -1,0 +1,78 @@
+//! Owns the stream of one group: what is written to it, and how it ends.
+
+use bytes::Bytes;
+use quinn::{Connection, SendStream, WriteError};
+
+use crate::control::Broken;
+use crate::wire::group::{self, Begin, Keeping};
+use crate::wire::{Close, Violation};
+
+/// The stream of one group. Ends when dropped: orderly after a whole unit, by a reset inside one.
+pub struct Group {
+    stream: SendStream,
+    pub number: u64,
+    whole: bool,
+    /// The receiver wants nothing of it.
+    pub unwanted: bool,
+}
+
+impl Group {
+    pub async fn open(connection: &Connection, keeping: Keeping) -> Result<Self, Broken> {
+        let stream = connection.open_uni().await.map_err(|_| Broken::Connection)?;
+        let number = stream.id().index();
+        // The receiver reads one group after the other: the older one first, and the past after the present.
+        let age = i32::try_from(number).map_or(i32::MIN / 2, |n| -(n / 2));
+        let lane = if matches!(keeping, Keeping::Late { .. }) {
+            i32::MIN / 2
+        } else {
+            0
+        };
+        let _ = stream.set_priority(age / 2 + lane);
+        let mut group = Self {
+            stream,
+            number,
+            whole: false,
+            unwanted: false,
+        };
+        group
+            .write_all(&mut [group::preamble(Begin { number, keeping })])
+            .await?;
+        Ok(group)
+    }
+
+    /// What was sent is of no use.
+    pub fn give_up(&mut self) {
+        self.whole = false;
+    }
+
+    pub async fn write(&mut self, unit: Bytes) -> Result<(), Broken> {
+        self.write_all(&mut [group::length(&unit), unit]).await
+    }
+
+    async fn write_all(&mut self, parts: &mut [Bytes]) -> Result<(), Broken> {
+        self.whole = false;
+        match self.stream.write_all_chunks(parts).await {
+            Ok(()) => self.whole = true,
+            // The receiver has all of it.
+            Err(WriteError::Stopped(code)) if u64::from(code) == u64::from(Close::Finished.code()) => {
+                self.unwanted = true;
+            }
+            Err(WriteError::Stopped(code)) => {
+                return Err(Violation::new(format!("the receiver stopped a group with code {code}")).into());
+            }
+            Err(_) => return Err(Broken::Connection),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // An error means that the stream is over already.
+        let _ = if self.whole {
+            self.stream.finish()
+        } else {
+            self.stream.reset(Close::Shutdown.code().into())
+        };
+    }
+}
