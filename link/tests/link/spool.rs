@@ -62,6 +62,18 @@ impl Given {
     }
 }
 
+/// Takes so many units, and keeps what says that they are stored.
+fn receipts_of(events: &Events, units: usize) -> Vec<Receipt> {
+    let (mut given, mut receipts) = (Given::default(), Vec::new());
+    until("units", || {
+        while let Ok(event) = events.try_recv() {
+            given.take(event, Some(&mut receipts));
+        }
+        given.times.len() == units
+    });
+    receipts
+}
+
 fn send_groups(sender: &Sender, from: u32, groups: u32) {
     for n in from..from + groups * 10 {
         let outcome = sender.send(unit(n, n % 10 == 0));
@@ -136,14 +148,8 @@ fn units_are_kept_until_their_receipts_are_dropped() {
     let sender = Sender::start(spooling(&listener, dir.path())).unwrap();
     connected(&sender);
     send_groups(&sender, 0, 2);
-    let (mut given, mut receipts) = (Given::default(), Vec::new());
     let events = listener.events();
-    until("units", || {
-        while let Ok(event) = events.try_recv() {
-            given.take(event, Some(&mut receipts));
-        }
-        given.times.len() == 20
-    });
+    let mut receipts = receipts_of(&events, 20);
     // The sender knows that they came, and keeps them.
     until("a report", || sender.stats().units_confirmed == 20);
     assert_eq!(sender.stats().spool_units, 20);
@@ -176,14 +182,8 @@ fn a_receiver_without_memory_gets_units_again_rather_than_never() {
     let sender = Sender::start(spooling(&listener, dir.path())).unwrap();
     connected(&sender);
     send_groups(&sender, 0, 2);
-    let (mut given, mut receipts) = (Given::default(), Vec::new());
     let events = listener.events();
-    until("units", || {
-        while let Ok(event) = events.try_recv() {
-            given.take(event, Some(&mut receipts));
-        }
-        given.times.len() == 20
-    });
+    let receipts = receipts_of(&events, 20);
     // Killed: what it had taken and not stored is gone with it.
     receipts.iter().for_each(Receipt::lost);
     drop((receipts, listener, events));
