@@ -108,36 +108,30 @@ impl Front {
     /// As [`Front::run`]; what the squeezed image's own network reports, when the bundle has one.
     pub fn run_with_squeezed(&mut self, x: &[u8], geometry: &Geometry) -> Result<(&[f32], Picture)> {
         let dims = dims(self.layout, x, geometry)?;
-        let Self {
-            network,
-            latents,
-            channels,
-            latents_name,
-            squeezed_name,
-            squeeze,
-            ..
-        } = self;
-        let both = match &mut self.squeezer {
-            Squeezer::Front(both) => both,
+        let picture = match &mut self.squeezer {
             Squeezer::Own(opened, opener) => {
                 let (own, selection) = match opened {
                     Some(opened) => opened,
-                    None => opened.insert(opener.open(squeezed_name)?),
+                    None => opened.insert(opener.open(&self.squeezed_name)?),
                 };
                 let picture = own.run(dims, x, selection, |outputs| {
-                    picture(outputs, squeezed_name, *squeeze, geometry)
+                    picture(outputs, &self.squeezed_name, self.squeeze, geometry)
                 })?;
-                network.run(dims, x, &self.latents_only, |outputs| {
-                    keep_latents(outputs, latents_name, *channels, geometry, latents)
-                })?;
-                return Ok((latents, picture));
+                self.run(x, geometry)?;
+                picture
             }
+            Squeezer::Front(both) => self.network.run(dims, x, both, |outputs| {
+                keep_latents(
+                    outputs,
+                    &self.latents_name,
+                    self.channels,
+                    geometry,
+                    &mut self.latents,
+                )?;
+                picture(outputs, &self.squeezed_name, self.squeeze, geometry)
+            })?,
         };
-        let picture = network.run(dims, x, both, |outputs| {
-            keep_latents(outputs, latents_name, *channels, geometry, latents)?;
-            picture(outputs, squeezed_name, *squeeze, geometry)
-        })?;
-        Ok((latents, picture))
+        Ok((&self.latents, picture))
     }
 }
 
