@@ -94,10 +94,11 @@ class Material:
         return made
 
 
+VOC = (1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72)
 # Of which classes of these sources every object is boxed (COCO ids); `full` sources cover all 80, `partial` ones none.
 COMPLETE = {
-    "voc2012_animals": (1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72),
-    "voc2012_misc": (1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72),
+    "voc2012_animals": VOC,
+    "voc2012_misc": VOC,
     "highway_roboflow": (1, 3, 4, 6, 8),
     "cctv_clinic": (1,),
 }

@@ -73,7 +73,7 @@ class MergedFront(nn.Module):
             return
         weight, bias, _ = self.stem
         self.hidden = MergedSqueeze(front.squeeze_picture)
-        self.last = nn.Conv2d(self.hidden.first.out_channels, len(weight), 2, padding=1)
+        self.last = nn.Conv2d(self.hidden.first.out_channels, len(weight), 2)
         self._write(weight, bias)
 
     @torch.no_grad()
@@ -96,5 +96,5 @@ class MergedFront(nn.Module):
         x = x.float()
         if self.stem is None:
             return self.front(x)[0]
-        stem = F.conv2d(F.pad(self.hidden(x), (1, 0, 1, 0)), self.last.weight, self.last.bias)
+        stem = self.last(F.pad(self.hidden(x), (1, 0, 1, 0)))
         return self.front.squeeze(self.front.trunk.graph.resume(stem)[0])
