@@ -39,7 +39,7 @@ def train(args, changes: dict, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(trainer.averaged(), folder / "model.pt")
     if schedule.minutes:
-        run(trainer, Pairs(Material.load(args.data, args.sharper), schedule.size, 0, schedule.clip_share), folder)
+        run(trainer, Pairs(Material.load(args.data, args.sharper, trainer.family.squeeze), schedule.size, 0, schedule.clip_share), folder)
     front, detect, restore = load(folder / "model.pt", None, args.weights)
     write_graphs(front, detect, restore, folder / "bundle")
     (folder / "bundle" / "prior.bin").write_bytes(b"")

@@ -27,7 +27,7 @@ class Bundle:
 
     def front(self, rgb: np.ndarray, input_size: int) -> tuple[np.ndarray, Geometry]:
         """Latents [c, h, w] of a picture."""
-        x, geometry = to_x(rgb, input_size)
+        x, geometry = to_x(rgb, self.manifest["input"]["squeeze"] * input_size, self.manifest["input"]["multiple"])
         if self.planar:
             x = np.ascontiguousarray(x.transpose(2, 0, 1))
         return self.front_graph.run(["y"], {"x": x[None]})[0][0], geometry

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .networks import MULTIPLE, SQUEEZE
 
 PAD = 114
 
@@ -23,16 +22,17 @@ class Geometry:
     x: tuple[int, int]
 
     @classmethod
-    def of(cls, width: int, height: int, input_size: int) -> "Geometry":
-        scale = SQUEEZE * input_size / max(width, height)
+    def of(cls, width: int, height: int, long_side: int, multiple: int) -> "Geometry":
+        """`long_side` of the content and what the sides of x are multiples of: `squeeze * input-size` and `multiple` of a manifest."""
+        scale = long_side / max(width, height)
         content = (max(1, round(width * scale)), max(1, round(height * scale)))
-        x = tuple(-(-side // MULTIPLE) * MULTIPLE for side in content)
+        x = tuple(-(-side // multiple) * multiple for side in content)
         return cls(width, height, scale, content, x)
 
 
-def to_x(rgb: np.ndarray, input_size: int) -> tuple[np.ndarray, Geometry]:
+def to_x(rgb: np.ndarray, long_side: int, multiple: int) -> tuple[np.ndarray, Geometry]:
     """A picture scaled and padded to x, uint8 HWC."""
-    g = Geometry.of(rgb.shape[1], rgb.shape[0], input_size)
+    g = Geometry.of(rgb.shape[1], rgb.shape[0], long_side, multiple)
     method = cv2.INTER_AREA if g.scale < 1 else cv2.INTER_LINEAR
     x = np.full((g.x[1], g.x[0], 3), PAD, np.uint8)
     x[: g.content[1], : g.content[0]] = cv2.resize(rgb, g.content, interpolation=method)

@@ -17,7 +17,6 @@ from torch import Tensor
 from .answers import Labels
 from .classes import COCO_IDS
 from .clips import frames, picture
-from .networks import SQUEEZE
 
 # Kept out of training: opencv_vtest, robs_mall and intel_person-bicycle-car judge the result, coco2017_sample its classes.
 CLIPS = {
@@ -50,6 +49,9 @@ STILLS = {
 }
 
 
+COMPRESSED = 0.2  # share of the pairs that a camera's own codec has been at
+
+
 @dataclass
 class Shot:
     """A picture and what is known of it: boxes [k, 6] in its pixels (x1 y1 x2 y2, class, confidence; confidence 0 marks an area to leave
@@ -71,11 +73,12 @@ class Material:
     still_weights: list[float] = field(default_factory=list)
     bursts: list[list[Shot]] = field(default_factory=list)
     burst_weights: list[float] = field(default_factory=list)
+    squeeze: int = 2  # pixels of x per pixel of x_s
 
     @classmethod
-    def load(cls, data: Path, sharper: Path | None = None) -> "Material":
+    def load(cls, data: Path, sharper: Path | None = None, squeeze: int = 2) -> "Material":
         """All training material of a data folder; `sharper` is the file of the module of that name."""
-        made = cls()
+        made = cls(squeeze=squeeze)
         seen = json.loads(sharper.read_text()) if sharper else {}
         for shot, source in labelled_stills(data / "images"):
             if weight := STILLS.get(source):
@@ -84,7 +87,7 @@ class Material:
                 made.still_weights.append(weight)
         for name, weight in CLIPS.items():
             found = []
-            for burst in bursts(data / "video" / name):
+            for burst in bursts(data / "video" / name, 416 * squeeze):
                 shots = [Shot(rgb) for _, rgb in burst]
                 for shot, (number, _) in zip(shots, burst, strict=True):
                     _add(shot, seen.get(f"video/{name}#{number}", []))
@@ -127,8 +130,8 @@ def _add(shot: Shot, boxes: list) -> None:
     shot.boxes = np.concatenate([shot.boxes, new])
 
 
-def bursts(path: Path, count: int = 40, length: int = 3):
-    """Evenly spread runs of (number, frame) about 0.1 s apart, scaled to at most 832 pixels."""
+def bursts(path: Path, long_side: int, count: int = 40, length: int = 3):
+    """Evenly spread runs of (number, frame) about 0.1 s apart, scaled to at most `long_side` pixels."""
     capture = cv2.VideoCapture(str(path))
     total, fps = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
     capture.release()
@@ -138,7 +141,7 @@ def bursts(path: Path, count: int = 40, length: int = 3):
     held: dict[int, list[tuple[int, np.ndarray]]] = {}
     for number, rgb in frames(path):
         if number in wanted:
-            factor = min(1.0, 832 / max(rgb.shape[:2]))
+            factor = min(1.0, long_side / max(rgb.shape[:2]))
             if factor < 1:
                 rgb = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             held.setdefault(wanted[number], []).append((number, rgb))
@@ -173,24 +176,27 @@ class Pairs:
         else:
             shots = [rng.choices(m.stills, m.still_weights)[0]] * 2
             first = second = shots[0].pixels()
-            low, high = 0.8, 2.1
+            low, high = 0.4 * m.squeeze, 1.05 * m.squeeze
         zoom = self.size / max(first.shape[:2])
         scale = max(zoom if rng.random() < 0.15 else 0.0, rng.uniform(low, high))
         scale = max(scale, self.size / (1.6 * min(first.shape[:2])))
         at = (rng.random(), rng.random())
         moved = (0.0, 0.0, 1.0)
         if not clip and rng.random() < 0.5:
-            moved = (rng.gauss(0, 4), rng.gauss(0, 4), 1 + rng.gauss(0, 0.01))
+            moved = (rng.gauss(0, 2 * m.squeeze), rng.gauss(0, 2 * m.squeeze), 1 + rng.gauss(0, 0.01))
         flip, gain, offset = rng.random() < 0.5, rng.uniform(0.75, 1.2), rng.uniform(-15, 15)
         sigma = rng.choice([0.0, 1.0, 2.0, 4.0])
+        quality = rng.randint(25, 80) if rng.random() < COMPRESSED else None
+        drift = rng.gauss(0, 1.5) if rng.random() < 0.3 else 0.0
         made = []
-        for shot, image, (dx, dy, zoom) in zip(shots, (first, second), ((0.0, 0.0, 1.0), moved), strict=True):
+        for shot, image, (dx, dy, zoom), brighter in zip(shots, (first, second), ((0.0, 0.0, 1.0), moved), (0.0, drift), strict=True):
             left = at[0] * max(0.0, image.shape[1] * scale * zoom - self.size) + dx
             top = at[1] * max(0.0, image.shape[0] * scale * zoom - self.size) + dy
             crop = self._crop(image, scale * zoom, left, top)
-            clean = cv2.convertScaleAbs(crop[:, ::-1] if flip else crop, alpha=gain, beta=offset)
+            clean = cv2.convertScaleAbs(crop[:, ::-1] if flip else crop, alpha=gain, beta=offset + brighter)
             labels = self._labels(shot, scale * zoom, left, top, flip)
-            made.append((self._noisy(clean, sigma) if sigma else clean, clean, labels))
+            noisy = self._noisy(clean, sigma) if sigma else clean
+            made.append((_compressed(noisy, quality) if quality else noisy, clean, labels))
         return made
 
     def _noisy(self, image: np.ndarray, sigma: float) -> np.ndarray:
@@ -209,7 +215,7 @@ class Pairs:
         whole, part = ((b[:, 2:4] - b[:, :2]).clip(0).prod(1) for b in (boxes, inside))
         inside[part < 0.5 * whole, 5] = 0.0
         inside = inside[part > 0]
-        inside[:, :4] /= SQUEEZE
+        inside[:, :4] /= self.material.squeeze
         return Labels(torch.from_numpy(inside), torch.from_numpy(shot.covered))
 
     def _crop(self, image: np.ndarray, scale: float, left: float, top: float) -> np.ndarray:
@@ -219,3 +225,9 @@ class Pairs:
         matrix = np.array([[scale, 0, -left], [0, scale, -top]], np.float32)
         border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": (114, 114, 114)}
         return cv2.warpAffine(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, **border)
+
+
+def _compressed(image: np.ndarray, quality: int) -> np.ndarray:
+    """The picture after a JPEG of that quality (1 to 100): blocks and ringing like those of a camera's own codec."""
+    _, file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

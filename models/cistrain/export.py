@@ -18,7 +18,7 @@ from .families import Family
 from .fold import fold_pads
 from .macs import multiply_accumulates
 from .merge import MergedFront, SqueezedPicture
-from .networks import CHANNELS, LATENT_STRIDE, MULTIPLE, SQUEEZE, Detect, Front
+from .networks import Detect, Front
 from .restore import Restore
 
 OPSET = 11
@@ -50,8 +50,9 @@ class RestoreGraph(nn.Module):
 
 def graphs(front: Front, detect: Detect, restore: Restore) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str], dict]]:
     """File -> (module, example input, input names, output names, dynamic axes)."""
-    x = torch.zeros(1, 3, 2 * MULTIPLE, 3 * MULTIPLE, dtype=torch.uint8)
-    y = torch.zeros(1, CHANNELS, 4, 6)
+    family = detect.family
+    x = torch.zeros(1, 3, 2 * family.multiple, 3 * family.multiple, dtype=torch.uint8)
+    y = torch.zeros(1, family.latents, 4, 6)
     hw = {2: "h", 3: "w"}
     return {
         "front.onnx": (MergedFront(front), x, ["x"], ["y"], {"x": {2: "xh", 3: "xw"}, "y": hw}),
@@ -97,8 +98,8 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
         f"description = {quote(description)}",
         'license = "Apache-2.0"',
         f"source = {quote(source)}",
-        f"\n[input]\nsqueeze = {SQUEEZE}\nmultiple = {MULTIPLE}\npad = {PAD}\ndefault-size = {family.default_size}\nlayout = \"planar\"",
-        f"\n[latents]\nchannels = {CHANNELS}\nstride = {LATENT_STRIDE}\nqindex-min = {QINDEX[0]}\nqindex-max = {QINDEX[2]}\nqindex-default = {QINDEX[1]}",
+        f"\n[input]\nsqueeze = {family.squeeze}\nmultiple = {family.multiple}\npad = {PAD}\ndefault-size = {family.default_size}\nlayout = \"planar\"",
+        f"\n[latents]\nchannels = {family.latents}\nstride = {family.latent_stride}\nqindex-min = {QINDEX[0]}\nqindex-max = {QINDEX[2]}\nqindex-default = {QINDEX[1]}",
     ]
     ports = {
         "front": 'input = "x"\nlatents = "y"\nsqueezed = "x_s"\nsqueezed-file = "squeezed.onnx"',
@@ -106,7 +107,7 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
         "restore": 'input = "y"\npicture = "picture"',
     }
     for name, text in ports.items():
-        size = (512, 832) if name == "front" else (512 // LATENT_STRIDE, 832 // LATENT_STRIDE)
+        size = (256 * family.squeeze, 416 * family.squeeze) if name == "front" else (16, 26)
         macs = multiply_accumulates(out / f"{name}.onnx", *size)
         lines.append(f'\n[{name}]\nfile = "{name}.onnx"\n{text}\nmacs = {macs / 1e9:.3f}e9')
     lines.append('\n[prior]\nfile = "prior.bin"')
@@ -126,7 +127,7 @@ def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detec
     """Networks of two checkpoints, ready for inference."""
     state = torch.load(model, map_location="cpu")
     family = Family.of(state["family"])
-    front, detect, view = Front(family, weights), Detect(family, weights), Restore()
+    front, detect, view = Front(family, weights), Detect(family, weights), Restore(family)
     front.load_state_dict(state["front"])
     detect.load_state_dict(state["detect"])
     if restore is not None:

@@ -8,6 +8,8 @@
     classes  names of its classes, in order; the 80 of COCO when left out. `coco-ids`: their COCO category ids (0: none), needed for labelled boxes
     keep     names of the classes to keep; all when left out
     default-size  long side of x_s in pixels that the bundle proposes
+    squeeze  pixels of x per pixel of x_s, 2 or 4: how much larger a picture information squeezing looks at
+    latents  channels of y; a detail that they do not hold is lost at any rate
 """
 
 import tomllib
@@ -18,6 +20,8 @@ from .classes import COCO_IDS, NAMES
 
 FOLDER = Path(__file__).parents[1] / "detectors"
 KINDS = ("yolox", "nanodet")
+SQUEEZES = (2, 4)
+LATENTS = range(8, 257, 4)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Family:
     coco_ids: tuple[int, ...] = tuple(COCO_IDS)
     keep: tuple[str, ...] = ()
     default_size: int = 416
+    squeeze: int = 2
+    latents: int = 48
 
     @classmethod
     def of(cls, what: "Family | dict | str | Path") -> "Family":
@@ -62,6 +68,10 @@ class Family:
         made = cls(**{k: _frozen(v) for k, v in table.items()})
         if made.kind not in KINDS:
             raise ValueError(f"{where}: kind is {made.kind!r}; legal values: {', '.join(KINDS)}")
+        if made.squeeze not in SQUEEZES:
+            raise ValueError(f"{where}: squeeze is {made.squeeze}; legal values: {', '.join(map(str, SQUEEZES))}")
+        if made.latents not in LATENTS:
+            raise ValueError(f"{where}: latents is {made.latents}; legal: multiples of {LATENTS.step} from {LATENTS[0]} to {LATENTS[-1]}")
         if len(made.heads) != len(made.strides):
             raise ValueError(f"{where}: {len(made.heads)} heads for {len(made.strides)} strides; every level needs both")
         if len(made.coco_ids) != len(made.classes):
@@ -73,6 +83,16 @@ class Family:
     def table(self) -> dict:
         """What a checkpoint stores."""
         return asdict(self)
+
+    @property
+    def latent_stride(self) -> int:
+        """Pixels of x per latent: 16 of x_s."""
+        return 16 * self.squeeze
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of x are multiples of: two latents, because levels down to stride 32 or 64 of x_s follow."""
+        return 2 * self.latent_stride
 
     @property
     def kept(self) -> list[int]:

@@ -1,7 +1,7 @@
 """The camera's graph as ONNX Runtime runs it fastest: information squeezing, normalisation and the detector's first convolution as three plain convolutions.
 
 Average pooling, pixel shuffle, subtraction and scaling leave the runtime's blocked layout and cost more than the convolutions around them. All of them
-are linear, so they fold into weights, exactly: the hidden channels are the 12 averages of a 4x4 block of x (never negative, so that ReLU lets them pass),
+are linear, so they fold into weights, exactly: the hidden channels are the 12 averages of the block of x behind 2x2 pixels of x_s (never negative, so that ReLU lets them pass),
 the learned residual, and a constant 1 that carries biases up to the border.
 """
 
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from .networks import Front, InformationSqueeze
 
-PHASES = 12  # values of x_s (RGB) in a 4x4 block of x
+PHASES = 12  # values of 2x2 pixels of x_s (RGB)
 MULTIPLE = 8  # hidden channels come in blocks of so many
 
 
 class MergedSqueeze(nn.Module):
-    """x RGB 0..255 [n, 3, h, w] -> hidden channels at a quarter of its size, from which x_s is a linear map."""
+    """x RGB 0..255 [n, 3, h, w] -> hidden channels at half the size of x_s, from which x_s is a linear map."""
 
     def __init__(self, squeeze: InformationSqueeze):
         super().__init__()
         width = squeeze.spatial.out_channels
         hidden = -(-(PHASES + width + 1) // MULTIPLE) * MULTIPLE
         self.learned, self.one = slice(PHASES, PHASES + width), PHASES + width
-        self.first, self.middle = nn.Conv2d(3, hidden, 4, 4), nn.Conv2d(hidden, hidden, 3, 1, 1, groups=hidden)
+        self.first, self.middle = nn.Conv2d(3, hidden, 2 * squeeze.factor, 2 * squeeze.factor), nn.Conv2d(hidden, hidden, 3, 1, 1, groups=hidden)
         self._write(squeeze)
 
     @torch.no_grad()
@@ -31,10 +31,11 @@ class MergedSqueeze(nn.Module):
         for layer in (self.first, self.middle):
             layer.weight.zero_()
             layer.bias.zero_()
+        k = squeeze.factor
         for c in range(3):
             for i in range(2):
                 for j in range(2):
-                    self.first.weight[4 * c + 2 * i + j, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = 0.25
+                    self.first.weight[4 * c + 2 * i + j, c, k * i : k * (i + 1), k * j : k * (j + 1)] = 1 / k**2
         u = squeeze.unshuffle
         self.first.weight[self.learned] = u.weight / 64
         self.first.bias[self.learned] = u.bias - 2 * u.weight.sum((1, 2, 3))

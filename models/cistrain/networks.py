@@ -11,47 +11,42 @@ from torch import Tensor, nn
 from .detector import Back, Normalise, Trunk, decode
 from .families import Family
 
-SQUEEZE = 2  # pixels of x per pixel of x_s
-CHANNELS = 48  # latents
-LATENT_STRIDE = 32  # pixels of x per latent
-MULTIPLE = 64  # sides of x
-
 
 class InformationSqueeze(nn.Module):
     """x -> x_s: average pooling plus a learned residual that carries over what plain down-scaling throws away.
 
-    The 4x4 convolution of stride 4 is pixel-unshuffle(4) followed by a 1x1 convolution. The residual starts at zero.
+    The first convolution sees the block of x behind 2x2 pixels of x_s and nothing else: pixel-unshuffle followed by a 1x1 convolution. The residual
+    starts at zero.
     """
 
-    def __init__(self, width: int = 3):
+    def __init__(self, factor: int, width: int = 3):
         super().__init__()
-        self.unshuffle = nn.Conv2d(3, width, 4, 4)
+        self.factor = factor
+        self.unshuffle = nn.Conv2d(3, width, 2 * factor, 2 * factor)
         self.spatial = nn.Conv2d(width, width, 3, 1, 1, groups=width)
         self.project = zero(nn.Conv2d(width, 3 * 4, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         residual = F.relu(self.unshuffle((x - 128) / 64))
         residual = F.pixel_shuffle(self.project(F.relu(self.spatial(residual))), 2)
-        return F.avg_pool2d(x, 2) + 64 * residual
+        return F.avg_pool2d(x, self.factor) + 64 * residual
 
 
 class Squeeze(nn.Module):
-    """Stride-8 features -> latents at stride 16 of x_s: a 2x2 linear map (PCA at the start) plus a zero residual."""
+    """Stride-8 features -> latents at stride 16 of x_s: a 2x2 linear map, PCA at the start. What it costs goes into latents, not into hidden layers."""
 
-    def __init__(self, features: int, channels: int = CHANNELS, width: int = 16):
+    def __init__(self, features: int, channels: int):
         super().__init__()
         self.linear = nn.Conv2d(features, channels, 2, 2)
-        self.inner = nn.Conv2d(features, width, 2, 2)
-        self.outer = zero(nn.Conv2d(width, channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.linear(features) + self.outer(F.relu(self.inner(features)))
+        return self.linear(features)
 
 
 class Expand(nn.Module):
     """Dequantised latents -> stride-8 features: the inverse linear map plus residual blocks that start at zero."""
 
-    def __init__(self, features: int, channels: int = CHANNELS, width: int = 96, blocks: int = 3):
+    def __init__(self, features: int, channels: int, width: int = 96, blocks: int = 3):
         super().__init__()
         self.linear = nn.Conv2d(channels, 4 * features, 1)
         self.enter = nn.Conv2d(channels, width, 3, 1, 1)
@@ -80,10 +75,11 @@ class Front(nn.Module):
 
     def __init__(self, family: Family, weights: Path):
         super().__init__()
-        self.squeeze_picture = InformationSqueeze()
+        self.family = family
+        self.squeeze_picture = InformationSqueeze(family.squeeze)
         self.normalise = Normalise(family)
         self.trunk = Trunk(family, weights)
-        self.squeeze = Squeeze(self.trunk.graph.channels_of(family.cut))
+        self.squeeze = Squeeze(self.trunk.graph.channels_of(family.cut), family.latents)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x_s = self.squeeze_picture(x)
@@ -97,7 +93,7 @@ class Detect(nn.Module):
         super().__init__()
         self.family = family
         self.back = Back(family, weights)
-        self.expand = Expand(self.back.graph.channels_of(family.cut))
+        self.expand = Expand(self.back.graph.channels_of(family.cut), family.latents)
 
     def forward(self, latents: Tensor) -> list[Tensor]:
         return self.back(self.expand(latents))
@@ -105,7 +101,7 @@ class Detect(nn.Module):
     def boxes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes in pixels of x and scores."""
         boxes, scores = decode(self.family, self(latents))
-        return boxes * SQUEEZE, scores
+        return boxes * self.family.squeeze, scores
 
 
 class Teacher(nn.Module):
@@ -120,7 +116,7 @@ class Teacher(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features = self.trunk(self.normalise(F.avg_pool2d(x, SQUEEZE)))
+        features = self.trunk(self.normalise(F.avg_pool2d(x, self.family.squeeze)))
         return features, self.back(features)
 
 

@@ -10,15 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .networks import CHANNELS
-
 GROUPS = 6
 
 
 class RateModel(nn.Module):
     """Bits per symbol of q [n, c, h, w]; `reference` is the previous frame's q, or None for a key frame."""
 
-    def __init__(self, channels: int = CHANNELS, width: int = 96):
+    def __init__(self, channels: int, width: int = 96):
         super().__init__()
         self.current = nn.Conv2d(channels, width, 5, 1, 2)
         self.previous = nn.Conv2d(2 * channels, width, 3, 1, 1)

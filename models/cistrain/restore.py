@@ -1,4 +1,5 @@
-"""The operator's view: dequantised latents -> RGB at the resolution of x, about 2.3 GMAC at 832x512.
+"""The operator's view: dequantised latents -> RGB at the resolution of x, about 2.3 GMAC at 832x512. Where x is larger than twice x_s, the picture is
+made at twice x_s and enlarged: nothing of what is beyond came over the wire.
 
 A linear predictor (fitted by least squares before any training) draws a picture at a quarter of x's resolution; a
 pixel-shuffle decoder, silent at the start, adds what is learned on top.
@@ -10,17 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .networks import CHANNELS, ResidualBlock, zero
+from .families import Family
+from .networks import ResidualBlock, zero
 
-COARSE = 4  # pixels of x per pixel of the linear picture
-CELL = 32 // COARSE  # pixels of the linear picture per latent
+STRIDE = 32  # pixels of the picture per latent
+COARSE = 4  # pixels of the picture per pixel of the linear picture
+CELL = STRIDE // COARSE  # pixels of the linear picture per latent
 
 
 class Restore(nn.Module):
-    """[n, 48, h, w] -> RGB 0..255 [n, 3, 32h, 32w] (may leave that range)."""
+    """[n, latents, h, w] -> RGB 0..255 [n, 3, h * stride, w * stride] (may leave that range)."""
 
-    def __init__(self, channels: int = CHANNELS, widths: tuple[int, ...] = (128, 96, 64, 32), blocks: tuple[int, ...] = (2, 2, 1, 1)):
+    def __init__(self, family: Family, widths: tuple[int, ...] = (128, 96, 64, 32), blocks: tuple[int, ...] = (2, 2, 1, 1)):
         super().__init__()
+        channels, self.enlarge = family.latents, family.latent_stride // STRIDE
         self.linear = nn.Conv2d(channels, 3 * CELL * CELL, 3, 1, 1)
         self.enter = nn.Conv2d(channels, widths[0], 3, 1, 1)
         stages = []
@@ -38,22 +42,25 @@ class Restore(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         base = F.interpolate(self.coarse(latents), scale_factor=float(COARSE), mode="bilinear", align_corners=False)
         detail = self.leave(F.silu(self.stages(self.enter(latents))))
-        return base + 64 * F.pixel_shuffle(detail, COARSE)
+        picture = base + 64 * F.pixel_shuffle(detail, COARSE)
+        if self.enlarge == 1:
+            return picture
+        return F.interpolate(picture, scale_factor=float(self.enlarge), mode="bilinear", align_corners=False)
 
 
 class LeastSquares:
     """Fits the linear predictor to examples."""
 
-    def __init__(self, channels: int = CHANNELS):
+    def __init__(self, channels: int):
         self.size = 9 * channels + 1
         self.gram = torch.zeros(self.size, self.size, dtype=torch.float64)
         self.cross = torch.zeros(self.size, 3 * CELL * CELL, dtype=torch.float64)
 
     def add(self, latents: Tensor, x: Tensor) -> None:
-        """`latents` [n, c, h, w] as the receiver has them and the pictures x [n, 3, 32h, 32w] they came from."""
+        """`latents` [n, c, h, w] as the receiver has them and the pictures x they came from."""
         seen = F.unfold(latents, 3, padding=1).transpose(1, 2).flatten(0, 1).double()
         seen = torch.cat([seen, torch.ones(len(seen), 1, dtype=torch.float64)], 1)
-        target = F.pixel_unshuffle((F.avg_pool2d(x, COARSE) - 128) / 64, CELL)
+        target = F.pixel_unshuffle((F.avg_pool2d(x, x.shape[-1] // (CELL * latents.shape[-1])) - 128) / 64, CELL)
         target = target.permute(0, 2, 3, 1).flatten(0, 2).double()
         self.gram += seen.T @ seen
         self.cross += seen.T @ target

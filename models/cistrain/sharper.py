@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     look, table = Sharper(args.detector, args.weights), {}
     for clip in CLIPS:
-        for burst in bursts(args.data / "video" / clip):
+        for burst in bursts(args.data / "video" / clip, 416 * args.detector.squeeze):
             for number, rgb in burst:
                 table[f"video/{clip}#{number}"] = look(rgb)
     for source in STILLS:

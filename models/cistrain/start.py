@@ -15,7 +15,7 @@ from .clips import picture, to_x
 from .data import STILLS
 from .families import Family
 from .losses import sensitivity_probe
-from .networks import CHANNELS, SQUEEZE, Detect, Front, Teacher
+from .networks import Detect, Front, Teacher
 from .ratemodel import RateModel
 
 LATENT_DEVIATION = 0.62  # of the whole latent tensor at qindex 32, where the step is 1
@@ -23,16 +23,17 @@ LATENT_DEVIATION = 0.62  # of the whole latent tensor at qindex 32, where the st
 
 def moments(teacher: Teacher, paths: list[Path], input_size: int = 320, probes: int = 2, seed: int = 0) -> pca.Moments:
     """Statistics of 2x2 feature blocks and of the teacher's sensitivity to them, over whole pictures."""
-    made = pca.Moments(4 * teacher.trunk.graph.channels_of(teacher.family.cut))
+    family = teacher.family
+    made = pca.Moments(4 * teacher.trunk.graph.channels_of(family.cut))
     generator = torch.Generator().manual_seed(seed)
     for path in paths:
-        x = torch.from_numpy(to_x(picture(path), input_size)[0]).permute(2, 0, 1)[None].float()
+        x = torch.from_numpy(to_x(picture(path), family.squeeze * input_size, family.multiple)[0]).permute(2, 0, 1)[None].float()
         with torch.no_grad():
-            features = teacher.trunk(teacher.normalise(F.avg_pool2d(x, SQUEEZE)))
+            features = teacher.trunk(teacher.normalise(F.avg_pool2d(x, family.squeeze)))
         features.requires_grad_()
         levels = teacher.back(features)
         for _ in range(probes):
-            scalar = sensitivity_probe(teacher.family, levels, generator)
+            scalar = sensitivity_probe(family, levels, generator)
             (gradient,) = torch.autograd.grad(scalar, features, retain_graph=True)
             made.add(pca.blocks(features.detach()), pca.blocks(gradient))
     return made
@@ -42,19 +43,19 @@ def untrained(family: Family, weights: Path, stats: pca.Moments, floor: float = 
     """A checkpoint whose networks have PCA bottlenecks and silent residuals."""
     mean, covariance = stats.covariance()
     metric = stats.sensitivity(floor)
-    analysis, synthesis, _ = pca.components(mean, covariance, CHANNELS, metric)
+    analysis, synthesis, _ = pca.components(mean, covariance, family.latents, metric)
     spread = (analysis @ covariance @ analysis.T).diagonal().mean().sqrt()
     scale = LATENT_DEVIATION / float(spread)
     front, detect = Front(family, weights), Detect(family, weights)
     pca.start(front.squeeze, detect.expand, mean, analysis, synthesis, scale)
     # One unit of this metric is the error that a unit of latent noise makes: feature losses then read as squared steps.
-    unit = float(torch.trace((synthesis / scale).T @ metric @ (synthesis / scale))) / CHANNELS
+    unit = float(torch.trace((synthesis / scale).T @ metric @ (synthesis / scale))) / family.latents
     return {
         "family": family.table(),
         "front": front.state_dict(),
         "detect": detect.state_dict(),
-        "rate": RateModel().state_dict(),
-        "metric": (metric / unit * len(metric) / CHANNELS).float(),
+        "rate": RateModel(family.latents).state_dict(),
+        "metric": (metric / unit * len(metric) / family.latents).float(),
         "note": f"untrained; PCA of {stats.count} blocks, floor {floor}",
     }
 

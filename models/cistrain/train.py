@@ -39,7 +39,8 @@ class Schedule:
     rate_weight: float = 0.01  # loss per bit and latent position at step 1
     key_share: float = 0.15  # weight of a key frame's bits beside an inter frame's
     feature_weight: float = 1.0
-    qindex: tuple[float, float] = (28.0, 52.0)
+    qindex_least: float = 24.0
+    qindex_greatest: float = 52.0
     average: float = 0.998
     frozen: str = ""  # parts that keep their start values: "squeeze" (information squeezing), "back" (the detector behind the expansion)
 
@@ -50,7 +51,7 @@ class Trainer:
     def __init__(self, checkpoint: dict, weights: Path, schedule: Schedule):
         self.schedule, self.family = schedule, Family.of(checkpoint["family"])
         self.teacher = Teacher(self.family, weights).eval()
-        self.front, self.detect, self.rate = Front(self.family, weights), Detect(self.family, weights), RateModel()
+        self.front, self.detect, self.rate = Front(self.family, weights), Detect(self.family, weights), RateModel(self.family.latents)
         self.networks = {"front": self.front, "detect": self.detect, "rate": self.rate}
         for name, network in self.networks.items():
             network.load_state_dict(checkpoint[name])
@@ -94,7 +95,7 @@ class Trainer:
         with torch.no_grad():
             features, answers = self.teacher(clean.flatten(0, 1))
         latents, _ = self.front(noisy.flatten(0, 1))
-        qindex = torch.empty(n).uniform_(*s.qindex)
+        qindex = torch.empty(n).uniform_(s.qindex_least, s.qindex_greatest)
         size = step(qindex)
         scaled = latents.view(2, n, *latents.shape[1:]) / size[:, None, None, None]
         margin = float(torch.rand(()) * 0.3)
@@ -193,18 +194,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sharper", type=Path, help="boxes of cistrain.sharper")
     for key, value in asdict(Schedule()).items():
-        if key != "qindex":
-            parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
+        parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
     args = vars(parser.parse_args())
     torch.set_num_threads(1)
     args["run"].mkdir(parents=True, exist_ok=True)
     last = args["run"] / "last.pt"
     checkpoint = torch.load(last if last.exists() else args["start"])
-    schedule = Schedule(**{k: args[k] for k in asdict(Schedule()) if k != "qindex"})
+    schedule = Schedule(**{k: args[k] for k in asdict(Schedule())})
     trainer = Trainer(checkpoint, args["weights"], schedule)
     seed = args["seed"] + trainer.steps
     torch.manual_seed(seed)
-    run(trainer, Pairs(Material.load(args["data"], args["sharper"]), schedule.size, seed, schedule.clip_share), args["run"])
+    run(trainer, Pairs(Material.load(args["data"], args["sharper"], trainer.family.squeeze), schedule.size, seed, schedule.clip_share), args["run"])
 
 
 if __name__ == "__main__":

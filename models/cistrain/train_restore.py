@@ -32,8 +32,8 @@ class RestoreTrainer:
 
     def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 1e-3, perceive: float = 0.5, oppose: float = 0.8):
         self.front, self.perceptual, self.minutes = front.eval().requires_grad_(False), perceptual, minutes
-        self.restore, self.adversary = Restore(), Discriminator()
-        self.average = Restore()
+        self.restore, self.adversary = Restore(front.family), Discriminator()
+        self.average = Restore(front.family)
         self.learning_rate, self.perceive, self.oppose = learning_rate, perceive, oppose
         self.optimiser = torch.optim.Adam(self.restore.parameters(), lr=learning_rate, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
@@ -150,7 +150,7 @@ def main() -> None:
     front.load_state_dict(model["front"])
     torch.manual_seed(args.seed)
     trainer = RestoreTrainer(front, Perceptual(args.vgg) if args.vgg else None, args.minutes, perceive=args.perceive, oppose=args.oppose)
-    pairs = Pairs(Material.load(args.data), args.size, args.seed, 0.35)
+    pairs = Pairs(Material.load(args.data, squeeze=front.family.squeeze), args.size, args.seed, 0.35)
     last = args.run / "last.pt"
     if last.exists():
         trainer.resume(torch.load(last))

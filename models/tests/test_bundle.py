@@ -13,7 +13,7 @@ import torch
 from cistrain.bundle import Bundle
 from cistrain.export import write_graphs, write_manifest
 from cistrain.families import Family
-from cistrain.networks import CHANNELS, Detect, Front
+from cistrain.networks import Detect, Front
 from cistrain.restore import Restore
 
 DEFAULT = Path(__file__).parents[1] / "bundles" / "default"
@@ -24,7 +24,7 @@ def exported(request, weights, tmp_path_factory):
     """A bundle of tiny networks whose silent residuals were given a voice, and the networks."""
     torch.manual_seed(3)
     family = Family.of(request.param)
-    networks = [m(family, weights).eval() for m in (Front, Detect)] + [Restore().eval()]
+    networks = [m(family, weights).eval() for m in (Front, Detect)] + [Restore(family).eval()]
     for network in networks:
         for p in network.parameters():
             if not p.any():
@@ -39,6 +39,8 @@ def exported(request, weights, tmp_path_factory):
 @pytest.mark.parametrize(("height", "width"), [(128, 192), (192, 64)])
 def test_graphs_agree_with_pytorch(exported, height, width):
     folder, (front, detect, restore) = exported
+    family = front.family
+    height, width = height * family.squeeze // 2, width * family.squeeze // 2
     x = np.random.default_rng(height).integers(0, 256, (1, 3, height, width), np.uint8)
     run = lambda name, feed: onnxruntime.InferenceSession(str(folder / name), providers=["CPUExecutionProvider"]).run(None, feed)
     with torch.no_grad():
@@ -46,7 +48,8 @@ def test_graphs_agree_with_pytorch(exported, height, width):
         boxes, scores = detect.boxes(y)
         picture = restore(y).round().clamp(0, 255).permute(0, 2, 3, 1)
     (latents,), (seen,) = run("front.onnx", {"x": x}), run("squeezed.onnx", {"x": x})
-    assert latents.shape == (1, CHANNELS, height // 32, width // 32) and seen.shape == (1, 3, height // 2, width // 2)
+    assert latents.shape == (1, family.latents, height // family.latent_stride, width // family.latent_stride)
+    assert seen.shape == (1, 3, height // family.squeeze, width // family.squeeze)
     np.testing.assert_allclose(latents, y, atol=1e-3, rtol=1e-3)
     np.testing.assert_allclose(seen, squeezed, atol=1e-2, rtol=1e-4)
     found = run("detect.onnx", {"y": np.concatenate([y, y])})
@@ -82,7 +85,7 @@ def test_default_bundle_runs_and_its_front_is_cheap():
     assert bundle.manifest["front"]["macs"] < 0.15e9
     rgb = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
     y, geometry = bundle.front(rgb, 160)
-    assert y.shape == (CHANNELS, 6, 10) and geometry.content == (320, 180)
+    assert y.shape == (bundle.manifest["latents"]["channels"], 6, 10) and geometry.content == (320, 180)
     symbols = np.rint(y).astype(np.int16)
     boxes, scores = bundle.detect(symbols, 32, geometry)
     assert boxes.shape == (len(scores), 4) and scores.shape[1] == 80
