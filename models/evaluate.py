@@ -77,41 +77,53 @@ def clip(args) -> None:
         print(f"qindex {qindex}: AP50 {average_precision(answers, truth):.3f} at {size:.0f} {kind} a frame", flush=True)
 
 
+class Stills:
+    """The labelled photographs that no training sees, and a bundle's answers to them."""
+
+    def __init__(self, data: Path, coco_ids: list[int]):
+        listing = json.loads((data / "images" / "annotations.json").read_text())
+        chosen = [i for i in listing["images"] if i["source"] == "coco2017_sample"]
+        column = {c: k for k, c in enumerate(coco_ids)}
+        held: dict[int, list] = {i["id"]: [] for i in chosen}
+        for a in listing["annotations"]:
+            if a["image_id"] in held and a["category_id"] in column:
+                x, y, w, h = a["bbox"]
+                held[a["image_id"]].append((x, y, x + w, y + h, a["iscrowd"], column[a["category_id"]]))
+        self.truth = [np.array(held[i["id"]], float).reshape(-1, 6) for i in chosen]
+        self.pictures = [picture(data / "images" / i["file_name"]) for i in chosen]
+
+    def measure(self, bundle: Bundle, input_size: int, qindexes: list[int]):
+        """(qindex, estimated bytes a picture, AP 0.5:0.95, AP50) with every picture coded as a key frame."""
+        coded = [bundle.front(p, input_size) for p in self.pictures]
+        for qindex in qindexes:
+            symbols = [np.rint(y / quantise.step(qindex)).astype(np.int16) for y, _ in coded]
+            size = float(np.mean([entropy.clip_bits(s[None]) / 8 for s in symbols]))
+            answers = [bundle.detect(s, qindex, g) for s, (_, g) in zip(symbols, coded, strict=True)]
+            yield qindex, size, *self.score(answers)
+
+    def score(self, answers: list) -> tuple[float, float]:
+        """AP (0.5:0.95) and AP50, each the mean over the classes that occur."""
+        table = []
+        for index in range(answers[0][1].shape[1]):
+            there = [(t[t[:, 5] == index][:, :4], t[t[:, 5] == index][:, 4] > 0) for t in self.truth]
+            if not any((~ignored).any() for _, ignored in there):
+                continue
+            found = [of_class(b, s, index) for b, s in answers]
+            table.append([average_precision(found, there, o) for o in np.arange(0.5, 0.96, 0.05)])
+        table = np.array(table)
+        return float(table.mean()), float(table[:, 0].mean())
+
+
 def coco(args) -> None:
     """AP (0.5:0.95) and AP50 over all classes on labelled stills, each coded as a key frame."""
     bundle = Bundle(args.bundle)
-    listing = json.loads((args.data / "images" / "annotations.json").read_text())
-    chosen = [i for i in listing["images"] if i["source"] == "coco2017_sample"]
-    column = {c: k for k, c in enumerate(bundle.manifest["classes"]["coco-ids"])}
-    held: dict[int, list] = {i["id"]: [] for i in chosen}
-    for a in listing["annotations"]:
-        if a["image_id"] in held and a["category_id"] in column:
-            x, y, w, h = a["bbox"]
-            held[a["image_id"]].append((x, y, x + w, y + h, a["iscrowd"], column[a["category_id"]]))
-    truth = [np.array(held[i["id"]], float).reshape(-1, 6) for i in chosen]
-    pictures = [picture(args.data / "images" / i["file_name"]) for i in chosen]
+    stills = Stills(args.data, bundle.manifest["classes"]["coco-ids"])
     for family in ("yolox-nano", "nanodet-plus-m-1.5x") if args.weights else ():
         teacher = Reference(family, args.weights)
-        report(f"{family} on source pictures", [teacher.detect(p) for p in pictures], truth)
-    coded = [bundle.front(p, args.input_size) for p in pictures]
-    for qindex in args.qindex:
-        symbols = [np.rint(y / quantise.step(qindex)).astype(np.int16) for y, _ in coded]
-        size = np.mean([entropy.clip_bits(s[None]) / 8 for s in symbols])
-        answers = [bundle.detect(s, qindex, g) for s, (_, g) in zip(symbols, coded, strict=True)]
-        report(f"{bundle.id} qindex {qindex}, about {size:.0f} bytes a picture without prior", answers, truth)
-
-
-def report(title: str, answers: list, truth: list) -> None:
-    """Prints mean AP over the classes that occur."""
-    table = []
-    for index in range(answers[0][1].shape[1]):
-        there = [(t[t[:, 5] == index][:, :4], t[t[:, 5] == index][:, 4] > 0) for t in truth]
-        if not any((~ignored).any() for _, ignored in there):
-            continue
-        found = [of_class(b, s, index) for b, s in answers]
-        table.append([average_precision(found, there, o) for o in np.arange(0.5, 0.96, 0.05)])
-    table = np.array(table)
-    print(f"{title}: AP {table.mean():.3f}, AP50 {table[:, 0].mean():.3f} over {len(table)} classes", flush=True)
+        ap, ap50 = stills.score([teacher.detect(p) for p in stills.pictures])
+        print(f"{family} on source pictures: AP {ap:.3f}, AP50 {ap50:.3f}", flush=True)
+    for qindex, size, ap, ap50 in stills.measure(bundle, args.input_size, args.qindex):
+        print(f"{bundle.id} qindex {qindex}, about {size:.0f} bytes a picture without prior: AP {ap:.3f}, AP50 {ap50:.3f}", flush=True)
 
 
 def main() -> None:

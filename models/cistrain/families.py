@@ -21,7 +21,7 @@ from .classes import COCO_IDS, NAMES
 FOLDER = Path(__file__).parents[1] / "detectors"
 KINDS = ("yolox", "nanodet")
 SQUEEZES = (2, 4)
-LATENTS = range(8, 257, 4)
+LATENTS = range(8, 257, 8)  # whole groups of the rate model
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS = 6
+GROUPS = 8
 
 
 class RateModel(nn.Module):

@@ -26,16 +26,17 @@ from .ratemodel import RateModel
 
 @dataclass
 class Schedule:
-    """How a run changes as it goes; shares are of the run's time."""
+    """How a run changes as it goes; shares are of the run's length."""
 
     minutes: float = 60.0
+    steps: int = 0  # length of the run where it must not depend on the machine; then `minutes` does not count
     pairs: int = 6
     size: int = 384
     clip_share: float = 0.5
     learning_rate: float = 3e-4  # of fresh layers
     tuned_rate: float = 0.2  # of layers that come from the teacher, as a share of the above
-    warm: float = 0.04  # share of the time without quantisation
-    ramp: float = 0.25  # share of the time over which the rate term grows to its full weight
+    warm: float = 0.04  # share of the run without quantisation
+    ramp: float = 0.25  # share of the run over which the rate term grows to its full weight
     rate_weight: float = 0.01  # loss per bit and latent position at step 1
     key_share: float = 0.15  # weight of a key frame's bits beside an inter frame's
     feature_weight: float = 1.0
@@ -78,6 +79,12 @@ class Trainer:
             for group, base in zip(self.optimiser.param_groups, bases, strict=True):
                 group["base"] = base  # the schedule decides, also when a run goes on with another one
             self.average, self.steps, self.seconds = (checkpoint[k] for k in ("average", "steps", "seconds"))
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is behind, 0 to 1."""
+        s = self.schedule
+        return min(1.0, self.steps / s.steps if s.steps else self.seconds / (60 * s.minutes))
 
     def checkpoint(self) -> dict:
         state = {name: network.state_dict() for name, network in self.networks.items()}
@@ -134,7 +141,7 @@ class Trainer:
     def step(self, noisy: Tensor, clean: Tensor, labels: list[Labels] | None = None) -> dict[str, float]:
         """One optimiser step; returns the terms as numbers."""
         s = self.schedule
-        progress = min(1.0, self.seconds / (60 * s.minutes))
+        progress = self.progress
         warm_up = min(1.0, (self.steps + 1) / 100)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
@@ -160,10 +167,10 @@ class Trainer:
 
 
 def run(trainer: Trainer, pairs: Pairs, folder: Path, save_every: float = 150.0) -> None:
-    """Trains until the schedule's time is used up, saving and logging on the way."""
+    """Trains until the end of the schedule, saving and logging on the way."""
     s, sums, count, saved = trainer.schedule, {}, 0, time.monotonic()
     log = (folder / "log.jsonl").open("a")
-    while trainer.seconds < 60 * s.minutes:
+    while trainer.progress < 1:
         began = time.monotonic()
         for key, value in trainer.step(*pairs.batch(s.pairs)).items():
             sums[key] = sums.get(key, 0.0) + value
@@ -174,7 +181,7 @@ def run(trainer: Trainer, pairs: Pairs, folder: Path, save_every: float = 150.0)
             log.write(json.dumps(entry) + "\n")
             log.flush()
             sums, count = {}, 0
-        if time.monotonic() - saved > save_every or trainer.seconds >= 60 * s.minutes:
+        if time.monotonic() - saved > save_every or trainer.progress >= 1:
             save(trainer.checkpoint(), folder / "last.pt")
             save(trainer.averaged(), folder / "model.pt")
             saved = time.monotonic()
