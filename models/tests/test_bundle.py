@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,15 @@ from cistrain.restore import Restore
 DEFAULT = Path(__file__).parents[1] / "bundles" / "default"
 
 
-@pytest.fixture(scope="module", params=["yolox-nano", "nanodet-plus-m-1.5x", "traffic-320"])
+KINDS = [("yolox-nano", {}), ("nanodet-plus-m-1.5x", {}), ("traffic-320", {}), ("nanodet-plus-m-1.5x", {"squeeze": 4, "latents": 16})]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join([kind[0], *map(str, kind[1].values())]))
 def exported(request, weights, tmp_path_factory):
     """A bundle of tiny networks whose silent residuals were given a voice, and the networks."""
     torch.manual_seed(3)
-    family = Family.of(request.param)
+    name, changes = request.param
+    family = replace(Family.of(name), **changes)
     networks = [m(family, weights).eval() for m in (Front, Detect)] + [Restore(family).eval()]
     for network in networks:
         for p in network.parameters():

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+import ablations
 from cistrain import start
 from cistrain.data import Pairs
 from cistrain.families import Family
@@ -89,3 +90,17 @@ def test_restoration_learns(checkpoint, weights, material):
     trainer.seconds = 590.0
     late = trainer.step(clean, clean)
     assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
+
+
+def test_ablations_change_one_thing(checkpoint, weights):
+    narrow = ablations.changed(checkpoint, weights, {"latents": 16})
+    assert torch.equal(narrow["front"]["squeeze.linear.weight"], checkpoint["front"]["squeeze.linear.weight"][:16])
+    assert torch.equal(narrow["detect"]["expand.linear.weight"], checkpoint["detect"]["expand.linear.weight"][:, :16])
+    larger = ablations.changed(checkpoint, weights, {"squeeze": 4})
+    front = Front(Family.of(larger["family"]), weights)
+    front.load_state_dict(larger["front"])
+    x = torch.rand(1, 3, 256, 256) * 255
+    same = Front(FAMILY, weights)
+    same.load_state_dict(checkpoint["front"])
+    # Before any training both see the same plainly down-scaled picture.
+    torch.testing.assert_close(front(x)[0], same(torch.nn.functional.avg_pool2d(x, 2))[0], atol=1e-3, rtol=1e-3)
