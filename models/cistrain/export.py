@@ -45,7 +45,7 @@ class RestoreGraph(nn.Module):
         self.restore = restore
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.restore(y).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return self.restore(y)[0].round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def graphs(front: Front, detect: Detect, restore: Restore) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str], dict]]:

@@ -123,5 +123,6 @@ class Teacher(nn.Module):
 def zero(layer: nn.Conv2d) -> nn.Conv2d:
     """The layer with weights and bias at zero: a residual branch that starts silent."""
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer

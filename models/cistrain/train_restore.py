@@ -1,8 +1,8 @@
-"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary.
+"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary; with and without the enhancement layer.
 
     python -m cistrain.train_restore --data DATA --weights WEIGHTS --model model.pt --vgg WHEEL --run RUN --minutes 30
 
-Resumes from the run folder; `restore.pt` there holds the averaged weights that get exported.
+Resumes from the run folder; `restore.pt` there holds the averaged weights that get exported. `--start` goes on from the `restore.pt` of another run.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -17,29 +18,58 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import Material, Pairs
+from .enhance import ENHANCED, Enhance
 from .families import Family
 from .networks import Front
 from .perception import Discriminator, Perceptual
-from .quantise import step
+from .quantise import step, sticky, straight_through
+from .ratemodel import RateModel
 from .restore import Restore, fit
 from .train import save
 
-QINDEX = (24.0, 44.0)
+
+@dataclass
+class ViewSchedule:
+    """How a run changes as it goes, and what each loss weighs; shares are of the run's time."""
+
+    minutes: float = 30.0
+    pairs: int = 2
+    size: int = 256
+    learning_rate: float = 1e-3
+    perceive: float = 0.5  # share after which perception joins
+    oppose: float = 0.8  # share after which the adversary joins; 1: never (the PSNR variant has 1 for both)
+    perceptual_weight: float = 0.4
+    adversary_weight: float = 0.004
+    steady_weight: float = 0.005  # of changes between two pictures that the scene did not make, per grey level
+    qindex_least: float = 24.0
+    qindex_greatest: float = 46.0
+    enhanced_share: float = 0.0  # of the pairs that have the enhancement layer
+    enhanced_least: float = 20.0  # its qindex
+    enhanced_greatest: float = 48.0
+    rate_weight: float = 0.004  # loss per bit and position of that layer at step 1
 
 
 class RestoreTrainer:
-    """Restoration network, adversary, optimisers and averages of one run."""
+    """Networks of the view, adversary, optimisers and averages of one run."""
 
-    def __init__(self, front: Front, perceptual: Perceptual | None, minutes: float, learning_rate: float = 1e-3, perceive: float = 0.5, oppose: float = 0.8):
-        self.front, self.perceptual, self.minutes = front.eval().requires_grad_(False), perceptual, minutes
-        self.restore, self.adversary = Restore(front.family), Discriminator()
-        self.average = Restore(front.family)
-        self.learning_rate, self.perceive, self.oppose = learning_rate, perceive, oppose
-        self.optimiser = torch.optim.Adam(self.restore.parameters(), lr=learning_rate, betas=(0.9, 0.99))
+    PARTS = ("restore", "enhance", "rate", "average", "average_enhance", "adversary", "optimiser", "critic")
+
+    def __init__(self, front: Front, perceptual: Perceptual | None, schedule: ViewSchedule):
+        self.front, self.perceptual, self.schedule = front.eval().requires_grad_(False), perceptual, schedule
+        self.restore, self.average = Restore(front.family), Restore(front.family)
+        self.enhance, self.average_enhance = Enhance(front.family), Enhance(front.family)
+        self.average_enhance.load_state_dict(self.enhance.state_dict())
+        self.rate, self.adversary = RateModel(ENHANCED), Discriminator()
+        lr = schedule.learning_rate
+        groups = [{"params": [*self.restore.parameters(), *self.enhance.parameters()], "base": lr}, {"params": list(self.rate.parameters()), "base": lr}]
+        self.optimiser = torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.steps, self.seconds = 0, 0.0
 
-    PARTS = ("restore", "average", "adversary", "optimiser", "critic")
+    @property
+    def progress(self) -> float:
+        """How much of the run is behind, 0 to 1."""
+        return min(1.0, self.seconds / (60 * self.schedule.minutes))
 
     def checkpoint(self) -> dict:
         return {p: getattr(self, p).state_dict() for p in self.PARTS} | {"steps": self.steps, "seconds": self.seconds}
@@ -49,41 +79,86 @@ class RestoreTrainer:
             getattr(self, part).load_state_dict(state[part])
         self.steps, self.seconds = state["steps"], state["seconds"]
 
-    @torch.no_grad()
-    def received(self, x: Tensor) -> Tensor:
-        """Dequantised latents of pictures, each at a step of its own."""
-        size = step(torch.empty(len(x)).uniform_(*QINDEX))[:, None, None, None]
-        return (self.front(x)[0] / size).round() * size
+    def averaged(self) -> dict:
+        """What gets exported, and where another run can go on."""
+        networks = {"restore": self.average, "enhance": self.average_enhance, "rate": self.rate}
+        note = f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"
+        return {name: network.state_dict() for name, network in networks.items()} | {"note": note}
 
-    def start(self, examples: Iterator[Tensor]) -> None:
-        """Fits the linear predictor."""
-        fit(self.restore, ((self.received(x), x) for x in examples))
+    def go_on(self, state: dict) -> None:
+        """Starts where another run ended."""
+        for name in ("restore", "enhance", "rate"):
+            getattr(self, name).load_state_dict(state[name])
+        self.average.load_state_dict(state["restore"])
+        self.average_enhance.load_state_dict(state["enhance"])
+
+    def fit(self, examples: Iterator[Tensor]) -> None:
+        """Fits the linear predictor to pairs of pictures."""
+        fit(self.restore, ((self.received(x).flatten(0, 1), x.flatten(0, 1)) for x in examples))
         self.average.load_state_dict(self.restore.state_dict())
 
+    @torch.no_grad()
+    def received(self, x: Tensor) -> Tensor:
+        """Dequantised latents of pairs [2, n, 3, h, w], each pair at a step of its own."""
+        s = self.schedule
+        size = step(torch.empty(x.shape[1]).uniform_(s.qindex_least, s.qindex_greatest))[:, None, None, None]
+        latents = self.front(x.flatten(0, 1))[0]
+        return _settle(latents.view(2, x.shape[1], *latents.shape[1:]) / size)[0] * size
+
+    def layer(self, x: Tensor, received: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Dequantised latents of the enhancement layer, zeros for pairs that go without, and the loss of its bits."""
+        s, n = self.schedule, x.shape[1]
+        present = (torch.rand(n) < s.enhanced_share).float()
+        if not present.any():
+            return None, torch.zeros(())
+        z = self.enhance(x.flatten(0, 1), received.flatten(0, 1))
+        qindex = torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest)
+        size = step(qindex)
+        scaled = z.view(2, n, *z.shape[1:]) / size[:, None, None, None]
+        symbols, change = _settle(scaled)
+        noise = torch.rand_like(scaled) - 0.5
+        key = self.rate(scaled[0] + noise[0], None, qindex)
+        inter = self.rate(symbols[0].detach() + change + noise[1], symbols[0].detach(), qindex)
+        bits = (0.15 * key.sum((1, 2, 3)) + inter.sum((1, 2, 3))) / (z.shape[-1] * z.shape[-2])
+        mask = (present * size)[:, None, None, None]
+        return symbols * mask, (s.rate_weight * size * bits * present).mean()
+
     def step(self, noisy: Tensor, clean: Tensor) -> dict[str, float]:
-        """One step; perception joins after the share `perceive` of the time, the adversary after `oppose`."""
-        progress = min(1.0, self.seconds / (60 * self.minutes))
+        """One step on pairs of pictures [2, n, 3, h, w]."""
+        s, progress = self.schedule, self.progress
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
-        ours = self.restore(self.received(noisy))
-        terms = {"pixels": pixel_loss(ours, clean)}
-        if self.perceptual is not None and progress >= self.perceive:
-            terms["perceptual"] = 0.4 * self.perceptual(*_window(ours, clean))
-        if progress >= self.oppose:
+            group["lr"] = group["base"] * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+        received = self.received(noisy)
+        enhanced, rate = self.layer(noisy, received)
+        pictures, state = [], None
+        for i in range(2):
+            picture, state = self.restore(received[i], None if enhanced is None else enhanced[i], state)
+            pictures.append(picture)
+        steady = ((pictures[1] - pictures[0]) - (clean[1] - clean[0])).abs().mean()
+        ours, clean = torch.cat(pictures), clean.flatten(0, 1)
+        terms = {"pixels": pixel_loss(ours, clean), "steady": s.steady_weight * steady, "rate": rate}
+        if self.perceptual is not None and progress >= s.perceive:
+            terms["perceptual"] = s.perceptual_weight * self.perceptual(*_window(ours, clean))
+        if progress >= s.oppose:
             terms["critic"] = self._teach_adversary(ours.detach(), clean)
-            terms["adversary"] = -0.004 * self.adversary(ours).mean()
+            terms["adversary"] = -s.adversary_weight * self.adversary(ours).mean()
         total = sum(v for k, v in terms.items() if k != "critic")
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.restore.parameters(), 1.0)
+        for network in (self.restore, self.enhance, self.rate):
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
-        with torch.no_grad():
-            keep = min(0.995, self.steps / (self.steps + 20))
-            for a, b in zip(self.average.parameters(), self.restore.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
+        self._update_average()
         return {"loss": float(total)} | {k: float(v) for k, v in terms.items()}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(0.995, self.steps / (self.steps + 20))
+        for average, network in ((self.average, self.restore), (self.average_enhance, self.enhance)):
+            for a, b in zip(average.parameters(), network.parameters(), strict=True):
+                a.lerp_(b, 1 - keep)
 
     def _teach_adversary(self, ours: Tensor, clean: Tensor) -> Tensor:
         loss = F.relu(1 - self.adversary(clean)).mean() + F.relu(1 + self.adversary(ours)).mean()
@@ -91,6 +166,17 @@ class RestoreTrainer:
         loss.backward()
         self.critic.step()
         return loss.detach()
+
+
+def _settle(scaled: Tensor, margin: float = 0.15) -> tuple[Tensor, Tensor]:
+    """Symbols of pairs [2, n, c, h, w] as the encoder chooses them, the second's by the first's, with the gradient of `scaled`; and the second's
+    change as far as it costs bits."""
+    with torch.no_grad():
+        first = scaled[0].round()
+        second = sticky(scaled[1], first, margin)
+    change = scaled[1] - first
+    change = change.sign() * (change.abs() - margin).clamp(min=0)
+    return straight_through(scaled, torch.stack([first, second])), change
 
 
 def _window(ours: Tensor, clean: Tensor, size: int = 128) -> tuple[Tensor, Tensor]:
@@ -110,13 +196,12 @@ def pixel_loss(ours: Tensor, clean: Tensor) -> Tensor:
     return total
 
 
-def run(trainer: RestoreTrainer, pairs: Pairs, folder: Path, batch: int, save_every: float = 120.0) -> None:
+def run(trainer: RestoreTrainer, pairs: Pairs, folder: Path, save_every: float = 120.0) -> None:
     """Trains until the time is used up, saving and logging on the way."""
     log, sums, count, saved = (folder / "log.jsonl").open("a"), {}, 0, time.monotonic()
-    while trainer.seconds < 60 * trainer.minutes:
+    while trainer.progress < 1:
         began = time.monotonic()
-        noisy, clean = (b.flatten(0, 1) for b in pairs.batch(batch)[:2])
-        for key, value in trainer.step(noisy, clean).items():
+        for key, value in trainer.step(*pairs.batch(trainer.schedule.pairs)[:2]).items():
             sums[key] = sums.get(key, 0.0) + value
         count += 1
         trainer.seconds += time.monotonic() - began
@@ -125,9 +210,9 @@ def run(trainer: RestoreTrainer, pairs: Pairs, folder: Path, batch: int, save_ev
             log.write(json.dumps(entry) + "\n")
             log.flush()
             sums, count = {}, 0
-        if time.monotonic() - saved > save_every or trainer.seconds >= 60 * trainer.minutes:
+        if time.monotonic() - saved > save_every or trainer.progress >= 1:
             save(trainer.checkpoint(), folder / "last.pt")
-            save({"restore": trainer.average.state_dict(), "steps": trainer.steps}, folder / "restore.pt")
+            save(trainer.averaged(), folder / "restore.pt")
             saved = time.monotonic()
 
 
@@ -136,27 +221,28 @@ def main() -> None:
     for name in ("data", "weights", "model", "run"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it there is no perceptual term")
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--perceive", type=float, default=0.5, help="share of the time after which perception joins")
-    parser.add_argument("--oppose", type=float, default=0.8, help="share of the time after which the adversary joins; 1: never")
-    parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--start", type=Path, help="restore.pt of another run")
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    for key, value in asdict(ViewSchedule()).items():
+        parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
+    args = vars(parser.parse_args())
     torch.set_num_threads(1)
-    args.run.mkdir(parents=True, exist_ok=True)
-    model = torch.load(args.model)
-    front = Front(Family.of(model["family"]), args.weights)
+    args["run"].mkdir(parents=True, exist_ok=True)
+    model = torch.load(args["model"])
+    front = Front(Family.of(model["family"]), args["weights"])
     front.load_state_dict(model["front"])
-    torch.manual_seed(args.seed)
-    trainer = RestoreTrainer(front, Perceptual(args.vgg) if args.vgg else None, args.minutes, perceive=args.perceive, oppose=args.oppose)
-    pairs = Pairs(Material.load(args.data, squeeze=front.family.squeeze), args.size, args.seed, 0.35)
-    last = args.run / "last.pt"
+    torch.manual_seed(args["seed"])
+    schedule = ViewSchedule(**{k: args[k] for k in asdict(ViewSchedule())})
+    trainer = RestoreTrainer(front, Perceptual(args["vgg"]) if args["vgg"] else None, schedule)
+    pairs = Pairs(Material.load(args["data"], squeeze=front.family.squeeze), schedule.size, args["seed"], 0.35)
+    last = args["run"] / "last.pt"
     if last.exists():
         trainer.resume(torch.load(last))
+    elif args["start"]:
+        trainer.go_on(torch.load(args["start"]))
     else:
-        trainer.start(pairs.batch(8)[0].flatten(0, 1) for _ in range(20))
-    run(trainer, pairs, args.run, args.pairs)
+        trainer.fit(pairs.batch(4)[0] for _ in range(20))
+    run(trainer, pairs, args["run"])
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_graphs_agree_with_pytorch(exported, height, width):
     with torch.no_grad():
         y, squeezed = front(torch.from_numpy(x).float())
         boxes, scores = detect.boxes(y)
-        picture = restore(y).round().clamp(0, 255).permute(0, 2, 3, 1)
+        picture = restore(y)[0].round().clamp(0, 255).permute(0, 2, 3, 1)
     (latents,), (seen,) = run("front.onnx", {"x": x}), run("squeezed.onnx", {"x": x})
     assert latents.shape == (1, family.latents, height // family.latent_stride, width // family.latent_stride)
     assert seen.shape == (1, 3, height // family.squeeze, width // family.squeeze)

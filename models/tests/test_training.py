@@ -8,10 +8,11 @@ import torch
 import ablations
 from cistrain import start
 from cistrain.data import Pairs
+from cistrain.enhance import ENHANCED
 from cistrain.families import Family
 from cistrain.networks import Front, Teacher
 from cistrain.train import Schedule, Trainer, run
-from cistrain.train_restore import RestoreTrainer, pixel_loss
+from cistrain.train_restore import RestoreTrainer, ViewSchedule, pixel_loss
 
 SIZE = 128
 FAMILY = Family.of("yolox-nano")
@@ -78,18 +79,45 @@ def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
 def test_restoration_learns(checkpoint, weights, material):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    trainer = RestoreTrainer(front, None, minutes=10, learning_rate=2e-3)
+    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=2e-3, qindex_greatest=32.0))
     pairs = Pairs(material, SIZE, 1, 1.0)
-    clean = pairs.batch(3)[1].flatten(0, 1)
+    clean = pairs.batch(3)[1]
     with torch.no_grad():
-        blank = pixel_loss(torch.full_like(clean, 128.0), clean)
-    trainer.start(clean for _ in range(2))
+        blank = pixel_loss(torch.full_like(clean[0], 128.0), clean[0])
+    trainer.fit(clean for _ in range(2))
     seen = [trainer.step(clean, clean)["pixels"] for _ in range(60)]
     assert seen[0] < 0.9 * blank
     assert seen[-1] < 0.9 * seen[0]
     trainer.seconds = 590.0
     late = trainer.step(clean, clean)
     assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
+
+
+def test_enhancement_layer_is_silent_until_it_is_trained_and_then_helps(checkpoint, weights):
+    front = Front(FAMILY, weights)
+    front.load_state_dict(checkpoint["front"])
+    schedule = ViewSchedule(minutes=10, learning_rate=4e-3, enhanced_share=1.0, enhanced_least=16.0, enhanced_greatest=16.0, rate_weight=0.0005)
+    trainer = RestoreTrainer(front, None, schedule)
+
+    def patches(n: int) -> torch.Tensor:
+        """Pairs of the same random patches of 8x8 pixels: more than detection's latents hold, and never the same twice."""
+        small = torch.rand(1, n, 3, SIZE // 8, SIZE // 8) * 255
+        return small.repeat_interleave(8, -1).repeat_interleave(8, -2).repeat(2, 1, 1, 1, 1)
+
+    trainer.fit(patches(4) for _ in range(4))
+    clean = patches(4)
+    received = trainer.received(clean)[0]
+    assert trainer.enhance(clean[0], received).shape == (4, ENHANCED, SIZE // 16, SIZE // 16)
+
+    @torch.no_grad()
+    def error(layer: bool) -> float:
+        z = (4 * trainer.enhance(clean[0], received)).round() / 4
+        return float((trainer.restore(received, z if layer else None)[0] - clean[0]).abs().mean())
+
+    assert error(True) == error(False)
+    for _ in range(150):
+        trainer.step(*[patches(1)] * 2)
+    assert error(True) < 0.97 * error(False)
 
 
 def test_ablations_change_one_thing(checkpoint, weights):
