@@ -46,9 +46,11 @@ def still_table(found):
 
 
 def provenance(found):
-    sources = sorted({(run["bundle"], run["build"], run["machine"], run["commit"]) for run in found})
-    for bundle, build, machine, commit in sources:
-        yield f"Bundle {bundle}, {build} build; {machine}; commit {commit}."
+    sources = {}
+    for run in found:
+        sources.setdefault((run["bundle"], run["build"], run["machine"]), set()).add(run["commit"])
+    for (bundle, build, machine), commits in sorted(sources.items()):
+        yield f"Bundle {bundle}, {build} build; {machine}; commit{'s' * (len(commits) > 1)} {', '.join(sorted(commits))}."
 
 
 def row(*cells):
