@@ -13,8 +13,12 @@ const LEAST_RATE: f64 = 2_000.0;
 const NO_BOUND: f64 = 20e6;
 /// Part of the measured rate that is asked of the encoder while too much waits.
 const BACK_OFF: f64 = 0.8;
-/// How much the bound grows in a second without congestion.
+/// How much the bound grows in a second without congestion, and how much when there was none for so long.
 const GROWTH: f64 = 0.06;
+const CALM: f64 = 3.0;
+const CALM_GROWTH: f64 = 0.25;
+/// When nothing was confirmed for so many seconds, and two round trips, the link is dead rather than slow.
+const SILENCE: f64 = 1.0;
 /// Least bytes in QUIC.
 const LEAST_WINDOW: f64 = 4096.0;
 /// Rate with which the spool begins, bit/s.
@@ -55,6 +59,12 @@ pub struct Pace {
     late_credit: f64,
     congested: bool,
     min_rtt: f64,
+    /// Seconds without congestion.
+    calm: f64,
+    /// Seconds since anything was confirmed, while units wait.
+    silent: f64,
+    /// Rate and bound when something last was.
+    heard: (f64, Option<f64>),
 }
 
 impl Pace {
@@ -71,6 +81,9 @@ impl Pace {
             late_credit: 0.0,
             congested: false,
             min_rtt: 0.0,
+            calm: 0.0,
+            silent: 0.0,
+            heard: (0.0, None),
         }
     }
 
@@ -78,6 +91,7 @@ impl Pace {
     pub fn reconnected(&mut self) {
         *self = Self {
             target: self.target,
+            heard: (0.0, self.target),
             ..Self::new(self.budget)
         };
     }
@@ -90,9 +104,20 @@ impl Pace {
         // Data that waits in a router shows in the round-trip time, data that waits here in its age.
         let inflated = seen.rtt.saturating_sub(seen.min_rtt) > (self.budget / 2).max(seen.min_rtt);
         self.full = if seen.busy || inflated { self.full + 1 } else { 0 };
-        self.measure();
         self.congested = seen.age > self.budget / 4 || inflated;
-        self.bound(elapsed);
+        self.calm = if self.congested { 0.0 } else { self.calm + elapsed };
+        let heard = seen.confirmed > 0 || seen.age.is_zero();
+        self.silent = if heard { 0.0 } else { self.silent + elapsed };
+        if self.silent > SILENCE + 2.0 * seen.rtt.as_secs_f64() {
+            // An outage says nothing about the link that was before it and will be after it.
+            (self.rate, self.target) = self.heard;
+        } else {
+            self.measure();
+            self.bound(elapsed);
+        }
+        if heard {
+            self.heard = (self.rate, self.target);
+        }
         self.allow_late(elapsed, seen);
     }
 
@@ -148,19 +173,16 @@ impl Pace {
     fn bound(&mut self, elapsed: f64) {
         self.hold = (self.hold - elapsed).max(0.0);
         if self.congested {
-            if self.hold == 0.0 {
-                let rate = if self.rate > 0.0 {
-                    self.rate
-                } else {
-                    2.0 * LEAST_RATE
-                };
-                let most = self.target.map_or(rate, |target| target.min(rate));
+            // Of a link that has confirmed nothing yet nothing is known.
+            if self.hold == 0.0 && self.rate > 0.0 {
+                let most = self.target.map_or(self.rate, |target| target.min(self.rate));
                 self.target = Some((most * BACK_OFF).max(LEAST_RATE));
                 // What was coded for the old bound has to go out first.
                 self.hold = 0.5 + self.min_rtt;
             }
         } else if let Some(target) = self.target {
-            let grown = target * (1.0 + GROWTH * elapsed);
+            let growth = if self.calm > CALM { CALM_GROWTH } else { GROWTH };
+            let grown = target * (1.0 + growth * elapsed);
             self.target = (grown < NO_BOUND).then_some(grown);
         }
     }

@@ -52,8 +52,13 @@ impl World {
             }
             let out = self.router.min(self.link / 8.0 * step);
             self.router -= out;
-            let queued = Duration::from_secs_f64(self.router * 8.0 / self.link);
-            let age = Duration::from_secs_f64(self.here * 8.0 / self.link);
+            // In an outage the round-trip time is the last one that was measured, and what waits gets older and older.
+            let speed = self.link.max(1e3);
+            let queued = match self.link > 0.0 {
+                true => Duration::from_secs_f64(self.router * 8.0 / speed),
+                false => Duration::ZERO,
+            };
+            let age = Duration::from_secs_f64(self.here * 8.0 / speed);
             worst = worst.max(age);
             let base = Duration::from_millis(40);
             self.pace.tick(&Seen {
@@ -132,4 +137,33 @@ fn the_window_follows_the_rate() {
     world.run(20);
     let slow = world.pace.window(128 << 10);
     assert!(slow < 16_000, "{slow}");
+}
+
+#[test]
+fn an_outage_leaves_the_bound_as_it_was() {
+    let mut world = World::new(200e3, 50e3, true);
+    world.run(20);
+    assert_eq!(world.pace.target(), None);
+    world.link = 0.0;
+    world.run(10);
+    assert!(world.pace.congested());
+    assert_eq!(world.pace.target(), None);
+    // Here the connection ends, and the next one begins on the old link.
+    world.pace.reconnected();
+    (world.link, world.here, world.router) = (200e3, 0.0, 0.0);
+    world.run(2);
+    assert!(world.pace.target().is_none_or(|target| target > 50e3));
+}
+
+#[test]
+fn a_bound_that_became_far_too_low_is_gone_in_seconds() {
+    let mut world = World::new(20e3, 100e3, false);
+    world.run(20);
+    world.link = 1e6;
+    world.run(15);
+    assert!(
+        world.pace.target().is_none_or(|target| target > 100e3),
+        "{:?}",
+        world.pace.target()
+    );
 }
