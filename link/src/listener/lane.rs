@@ -155,6 +155,7 @@ impl Session<'_> {
             allowance.pay(size.into(), tokio::time::Instant::now())
         });
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            self.stream.counters.lock().throttled += 1;
             tokio::time::sleep(wait).await;
         }
         let gone = |_| Broken::Connection;
