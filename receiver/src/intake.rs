@@ -220,6 +220,7 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
+        stream.stats.decoded(frame.header.pts_ns);
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
             let key = frame.header.key;
