@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 
-from . import cases, controllers, durable, measure, network, report, rivals, source
+from . import cases, controllers, durable, endpoints, measure, network, report, rivals, source
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
@@ -41,11 +41,14 @@ def faults(folder, frames, options):
         if options.case and case.name not in options.case:
             continue
         if case.needs and not os.path.exists(case.needs):
-            row = {"name": case.name, "skipped": f"no {case.needs}"}
+            row = {"name": case.name, "skipped": f"skipped: no {case.needs}"}
         else:
             place = folder / f"{n:02}"
             place.mkdir(parents=True)
-            row = dataclasses.asdict(cases.measure(case, place, frames)[0])
+            try:
+                row = dataclasses.asdict(cases.measure(case, place, frames)[0])
+            except endpoints.Failed as error:
+                row = {"name": case.name, "skipped": f"FAILED: {error}"}
         print(row, flush=True)
         rows.append(row)
     return rows

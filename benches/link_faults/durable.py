@@ -73,6 +73,18 @@ def storm(run):
     return f"{camera.coded()} frames sent, {len(rows)} lines, {sum(row.get('late', False) for row in rows)} of them late"
 
 
+def thin(run):
+    """16 kbit/s: connects, and everything that was sent comes, what the link was too slow for out of the spool."""
+    camera = run.camera(40)
+    wait_for("the first frames", lambda: run.arrived() >= 3)
+    camera.feeder.thread.join()
+    camera.end()
+    stop(run.receiver)
+    rows = run.lines.end()
+    whole([row["frame"] for row in rows], camera.coded(), "16 kbit/s")
+    return f"{len(camera.feeder.times)} frames taken, {camera.coded()} sent, all delivered"
+
+
 def sender_killed(run):
     """`kill -9` of the camera in the middle of an outage: the next process delivers what it had taken."""
     camera = run.camera(1000, encoder="key-interval=10")
@@ -135,6 +147,7 @@ def disk_full(run):
 
 CHECKS = [
     (storm, {"loss": 0.05, "delay": 0.02}),
+    (thin, {"rate": 16e3, "delay": 0.05}),
     (sender_killed, {"delay": 0.02}),
     (disk_full, {"delay": 0.02}),
 ]

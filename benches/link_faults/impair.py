@@ -14,12 +14,12 @@ class Conditions:
     jitter: float = 0.0      # seconds more at most, uniform; the order stays
     reorder: float = 0.0     # share of packets that overtake all delay
     rate: float = 0.0        # bit/s; 0: any
-    buffer: float = 1.0      # seconds of `rate` that wait before it; what does not fit is dropped
+    buffer: float = 1.0      # seconds of `rate` that wait before it, and LEAST_BUFFER bytes at least; what does not fit is dropped
     up: bool = True          # False: an outage
 
 
-# Two full packets fit before any rate.
-LEAST_BUFFER = 3000
+# Eight full packets fit before any rate.
+LEAST_BUFFER = 12_000
 
 
 class Direction:

@@ -21,10 +21,10 @@ OUT = "h264parse ! avdec_h264 max-threads=1 output-corrupt=false ! videoconvert 
 # name: (sender, receiver); SRT's latency is the time that it has for retransmissions.
 WAYS = {
     "x264, SRT, latency 500 ms": (
-        "h264parse config-interval=-1 ! mpegtsmux ! srtsink uri=srt://{to}:{port}?mode=caller&latency=500 wait-for-connection=false sync=false",
+        "h264parse config-interval=-1 ! mpegtsmux alignment=7 ! srtsink uri=srt://{to}:{port}?mode=caller&latency=500 wait-for-connection=false sync=false",
         "srtsrc uri=srt://0.0.0.0:{port}?mode=listener&latency=500 keep-listening=true ! tsparse ! tsdemux latency=0"),
     "x264, SRT, latency 2000 ms": (
-        "h264parse config-interval=-1 ! mpegtsmux ! srtsink uri=srt://{to}:{port}?mode=caller&latency=2000 wait-for-connection=false sync=false",
+        "h264parse config-interval=-1 ! mpegtsmux alignment=7 ! srtsink uri=srt://{to}:{port}?mode=caller&latency=2000 wait-for-connection=false sync=false",
         "srtsrc uri=srt://0.0.0.0:{port}?mode=listener&latency=2000 keep-listening=true ! tsparse ! tsdemux latency=0"),
     "x264, RTP over UDP": (
         "rtph264pay config-interval=-1 mtu=1200 ! udpsink host={to} port={port} sync=false",

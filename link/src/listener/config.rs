@@ -98,7 +98,7 @@ impl Default for Limits {
             bytes_per_second: 0,
             handshakes_per_second: 20,
             retry: true,
-            hello_timeout: Duration::from_secs(15),
+            hello_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(15),
         }
     }

@@ -13,6 +13,8 @@ const LEAST_RATE: f64 = 2_000.0;
 const NO_BOUND: f64 = 20e6;
 /// Part of the measured rate that is asked of the encoder while too much waits.
 const BACK_OFF: f64 = 0.8;
+/// Part of the measured rate that the encoder keeps however long the queues take to drain.
+const DRAIN: f64 = 0.5;
 /// How much the bound grows in a second without congestion, and how much when there was none for so long.
 const GROWTH: f64 = 0.06;
 const CALM: f64 = 3.0;
@@ -164,7 +166,8 @@ impl Pace {
         }
         let sample = bits / time.max(SPAN as f64 * TICK.as_secs_f64() / 2.0);
         if self.full as usize >= SPAN {
-            self.rate += (sample - self.rate) * 0.3;
+            // All of the span was full: less than this passes now, and what passed before does not count.
+            self.rate = self.rate.min(sample).max(self.rate * 0.5) * 0.7 + sample * 0.3;
         } else {
             self.rate = self.rate.max(sample);
         }
@@ -176,7 +179,7 @@ impl Pace {
             // Of a link that has confirmed nothing yet nothing is known.
             if self.hold == 0.0 && self.rate > 0.0 {
                 let most = self.target.map_or(self.rate, |target| target.min(self.rate));
-                self.target = Some((most * BACK_OFF).max(LEAST_RATE));
+                self.target = Some((most * BACK_OFF).max(self.rate * DRAIN).max(LEAST_RATE));
                 // What was coded for the old bound has to go out first.
                 self.hold = 0.5 + self.min_rtt;
             }
