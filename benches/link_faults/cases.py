@@ -21,8 +21,8 @@ class Case:
     name: str
     conditions: dict = dataclasses.field(default_factory=dict)
     fault: callable = None
-    before: float = 6.0         # seconds of sending before the fault
-    seconds: float = 20.0       # seconds of sending in all; a fault adds its own
+    before: float = 5.0         # seconds of sending before the fault
+    seconds: float = 16.0       # seconds of sending in all; a fault adds its own
     sink: str = ""
     encoder: str = ""
     needs: str = ""             # a file without which the case is left out
@@ -119,8 +119,8 @@ CASES = [
     Case("rate 64 kbit/s", {"rate": 64 * KBIT}),
     Case("rate 16 kbit/s", {"rate": 16 * KBIT}),
     Case("64 kbit/s, 100 ms, loss 5 %", {"rate": 64 * KBIT, "delay": 0.1, "loss": 0.05}),
-    Case("outage 30 s", {"delay": 0.05}, outage(30), seconds=52),
-    Case("outage 30 s at 64 kbit/s", {"delay": 0.05, "rate": 64 * KBIT}, outage(30), seconds=60),
+    Case("outage 30 s", {"delay": 0.05}, outage(30), seconds=50),
+    Case("outage 30 s at 64 kbit/s", {"delay": 0.05, "rate": 64 * KBIT}, outage(30), seconds=55),
     Case("NAT rebinding", {"delay": 0.05}, rebinding),
     Case("camera's address changes", {"delay": 0.05}, moved),
     Case("receiver restarted", {"delay": 0.05}, restart(signal.SIGTERM)),

@@ -61,6 +61,7 @@ pub struct Pace {
     late_credit: f64,
     congested: bool,
     min_rtt: f64,
+    last_rtt: Duration,
     /// Seconds without congestion.
     calm: f64,
     /// Seconds since anything was confirmed, while units wait.
@@ -83,6 +84,7 @@ impl Pace {
             late_credit: 0.0,
             congested: false,
             min_rtt: 0.0,
+            last_rtt: Duration::ZERO,
             calm: 0.0,
             silent: 0.0,
             heard: (0.0, None),
@@ -105,7 +107,11 @@ impl Pace {
         self.min_rtt = seen.min_rtt.as_secs_f64();
         // Data that waits in a router shows in the round-trip time, data that waits here in its age.
         let inflated = seen.rtt.saturating_sub(seen.min_rtt) > (self.budget / 2).max(seen.min_rtt);
-        self.full = if seen.busy || inflated { self.full + 1 } else { 0 };
+        // While a queue in a router grows, what is confirmed is what the link carries. While it drains, or the smoothed time
+        // has not noticed yet that it is gone, it is what was sent.
+        let grows = inflated && seen.rtt > self.last_rtt;
+        self.last_rtt = seen.rtt;
+        self.full = if seen.busy || grows { self.full + 1 } else { 0 };
         self.congested = seen.age > self.budget / 4 || inflated;
         self.calm = if self.congested { 0.0 } else { self.calm + elapsed };
         let heard = seen.confirmed > 0 || seen.age.is_zero();

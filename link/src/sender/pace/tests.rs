@@ -15,6 +15,7 @@ struct World {
     live_done: f64,
     late_done: f64,
     spool: bool,
+    rtt: Duration,
 }
 
 impl World {
@@ -28,6 +29,7 @@ impl World {
             live_done: 0.0,
             late_done: 0.0,
             spool,
+            rtt: Duration::from_millis(40),
         }
     }
 
@@ -61,12 +63,16 @@ impl World {
             let age = Duration::from_secs_f64(self.here * 8.0 / speed);
             worst = worst.max(age);
             let base = Duration::from_millis(40);
+            // What QUIC tells is smoothed, by an eighth a packet that is confirmed.
+            let packets = (out / 600.0).ceil() as i32;
+            let kept = 0.875_f64.powi(packets);
+            self.rtt = self.rtt.mul_f64(kept) + (base + queued).mul_f64(1.0 - kept);
             self.pace.tick(&Seen {
                 elapsed: TICK,
                 confirmed: out as u64,
                 busy: before && self.here > 0.0,
                 age,
-                rtt: base + queued,
+                rtt: self.rtt,
                 min_rtt: base,
             });
         }
@@ -166,4 +172,17 @@ fn a_bound_that_became_far_too_low_is_gone_in_seconds() {
         "{:?}",
         world.pace.target()
     );
+}
+
+#[test]
+fn the_bound_settles_near_what_a_thin_link_carries() {
+    let mut world = World::new(256e3, 200e3, true);
+    world.run(20);
+    world.link = 32e3;
+    world.run(5);
+    for _ in 0..20 {
+        world.run(2);
+        let target = world.pace.target().expect("a bound");
+        assert!((0.25 * 32e3..2.0 * 32e3).contains(&target), "{target}");
+    }
 }
