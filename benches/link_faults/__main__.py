@@ -85,7 +85,7 @@ def main():
     parser = argparse.ArgumentParser(prog="benches/link-faults", description=__doc__)
     parser.add_argument("--check", action="store_true", help="the short tests of ./check, no figures")
     parser.add_argument("--part", action="append", choices=PARTS, help="measure this part only and keep the others; may be given again")
-    parser.add_argument("--case", action="append", help="this case or check only, by its name; nothing is written; may be given again")
+    parser.add_argument("--case", action="append", help="this fault or check only, by its name, the other rows stay; may be given again")
     parser.add_argument("--keep", type=pathlib.Path, help="folder that keeps the logs of all processes")
     parser.add_argument("--report", action="store_true", help="write docs/faults.md out of the figures that there are")
     options = parser.parse_args()
@@ -109,10 +109,11 @@ def main():
         }
         for part in options.part or PARTS:
             found = ways[part](folder / part, frames, options)
-            if options.case:
-                continue
             # Another part may have been measured meanwhile.
             results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            if options.case and part == "faults":
+                again = {row["name"]: row for row in found}
+                found = [again.get(row["name"], row) for row in results.get(part, found)]
             results[part] = found
             build = os.environ.get("CIS_PROFILE", "release")
             results["made"] = {"machine": report.machine(), "build": f"{build} build", "commit": report.commit()}

@@ -4,7 +4,7 @@ import time
 
 from . import cases, source
 from .endpoints import wait_for
-from .measure import percentile, reaction, steady
+from .measure import percentile, reaction
 
 KINDS = ("cubic", "bbr", "newreno")
 KBIT = 1000.0
@@ -56,6 +56,5 @@ def drop(folder, frames, kind="cubic"):
         "before": before,
         "first_lower": reaction(targets, changed, (before or 1e12) * 0.95),
         "at_most_32": reaction(targets, changed, 32e3),
-        "for_good_below_40": steady(targets, changed, 40e3),
         "seconds": seconds,
     }

@@ -91,7 +91,9 @@ key = "keys/server.key"
 tokens = "keys/tokens.toml"
 state-folder = "state"
 [detect]
-when-full = "wait"
+# The network is looked at, not the detector: frames that find it busy have a line without objects.
+queue = 1
+when-full = "drop"
 [json]
 output = "out.jsonl"
 [rtsp]

@@ -80,15 +80,3 @@ def reaction(targets, changed, at_most):
     """Seconds from a change of the link to the first word to the encoder of at most so many bit/s; None: there was none."""
     return next((when - changed for when, target in targets if when >= changed and target is not None and target <= at_most), None)
 
-
-def steady(targets, changed, ceiling):
-    """Seconds until the encoder is told no more than `ceiling` bit/s for good; None: never."""
-    since = None
-    for when, target in targets:
-        if when < changed:
-            continue
-        if target is not None and target <= ceiling:
-            since = when if since is None else since
-        else:
-            since = None
-    return None if since is None else since - changed

@@ -116,7 +116,6 @@ def test_percentiles():
 def test_reactions():
     targets = [(0.0, None), (1.0, 200e3), (2.5, 50e3), (3.0, 30e3), (4.0, 45e3), (5.0, 31e3)]
     assert measure.reaction(targets, 2.0, 40e3) == 1.0
-    assert measure.steady(targets, 2.0, 40e3) == 3.0
     assert measure.reaction(targets, 2.0, 1e3) is None
 
 
