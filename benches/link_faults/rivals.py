@@ -68,7 +68,8 @@ def measure(name, bitrate, conditions, fault, seconds, folder, frames):
         count = round(seconds * source.FPS)
         feeder = source.Feeder(frames, camera.child.stdin, count)
         feeder.start()
-        wait_for("the first pictures", lambda: len(pictures.found) >= 3)
+        # A way on which nothing comes is a result too.
+        wait_for("the first pictures", lambda: len(pictures.found) >= 3 or not feeder.thread.is_alive())
         end = time.monotonic() + 8
         wait_for("time to pass", lambda: time.monotonic() >= end)
         healed = None
