@@ -73,7 +73,7 @@ def outcome(name, rows, times, sent, healed=None):
     return Outcome(
         name, len(times), sent, len(seen), len(lates), duplicates, disorder,
         *(percentile(latencies, p) for p in (50, 95, 99)),
-        live_again=since(after, min), all_there=since(lates, max))
+        live_again=since(after, min), all_there=since([at for at in lates if healed is not None and at >= healed], max))
 
 
 def reaction(targets, changed, at_most):

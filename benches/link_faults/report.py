@@ -34,7 +34,7 @@ def commit():
 
 
 def ms(value):
-    return "-" if value is None else f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+    return "-" if value is None or value < 0 else f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
 
 
 def table(head, rows):
