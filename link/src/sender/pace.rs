@@ -26,6 +26,10 @@ const LEAST_WINDOW: f64 = 4096.0;
 /// Rate with which the spool begins, bit/s.
 const LATE_START: f64 = 8_000.0;
 const LATE_MAX: f64 = 100e6;
+/// Part of the measured rate that the spool has while nothing live waits.
+const LATE_PART: f64 = 0.2;
+/// A full packet.
+const PACKET_BITS: f64 = 1200.0 * 8.0;
 /// Bytes of the spool that may go out at once.
 const LATE_BURST: f64 = 4096.0;
 
@@ -199,9 +203,18 @@ impl Pace {
     /// The spool takes what live frames leave: it slows down at the first sign that they wait.
     fn allow_late(&mut self, elapsed: f64, seen: &Seen) {
         let inflation = seen.rtt.saturating_sub(seen.min_rtt);
-        let in_the_way = seen.age > TICK || inflation > (self.budget / 8).max(seen.min_rtt / 2);
-        if in_the_way {
-            self.late_rate = (self.late_rate * 0.7).max(LEAST_RATE / 2.0);
+        let waits = seen.age > TICK;
+        // On a thin link a single packet takes its time, which the least round-trip time, of small ones, does not hold.
+        let packet = if self.rate > 0.0 {
+            PACKET_BITS / self.rate
+        } else {
+            0.0
+        };
+        let most = (self.budget / 8).max(seen.min_rtt / 2).as_secs_f64() + packet;
+        if waits || inflation.as_secs_f64() > most {
+            // While nothing live waits, the past may have its part of what is known to pass.
+            let least = if waits { 0.0 } else { self.rate * LATE_PART };
+            self.late_rate = (self.late_rate * 0.7).max(LEAST_RATE / 2.0).max(least);
             self.late_credit = self.late_credit.min(0.0);
         } else {
             self.late_rate = (self.late_rate * (1.0 + elapsed)).min(LATE_MAX);

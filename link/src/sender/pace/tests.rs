@@ -186,3 +186,11 @@ fn the_bound_settles_near_what_a_thin_link_carries() {
         assert!((0.25 * 32e3..2.0 * 32e3).contains(&target), "{target}");
     }
 }
+
+/// A full packet alone inflates the round-trip time there.
+#[test]
+fn the_spool_is_emptied_over_a_thin_link_too() {
+    let mut world = World::new(16e3, 0.0, true);
+    world.run(60);
+    assert!(world.late_done > 0.3 * 16e3 / 8.0 * 60.0, "{}", world.late_done);
+}
