@@ -117,7 +117,7 @@ def disk_full(run):
         camera = run.camera(1000, encoder="key-interval=5 qindex=0", sink="spool-max-bytes=262144")
         wait_for("the first frames", lambda: run.arrived() >= 5)
         run.network.both(up=False)
-        wait_for("the warning", lambda: camera.said("spool: the disk is full") or not camera.alive())
+        wait_for("the warning", lambda: camera.said("spool: the disk") or not camera.alive())
         run.take(4)
         need(camera.alive(), "the camera ended with the disk")
         run.network.both(up=True)
@@ -135,12 +135,14 @@ def disk_full(run):
     in_order(rows, "full disk")
     missing = sorted(set(range(sent)) - set(numbers))
     need(missing, "the disk was never too small")
-    need(missing == list(range(missing[0], missing[-1] + 1)), f"not the oldest were dropped: {missing}")
-    need(any(row["key"] for row in rows if row["frame"] == missing[-1] + 1), "a group is cut")
-    counted = int(re.findall(r"cisquicsink-stats, .*\bspool-dropped=\(\w+\)(\d+)", "".join(line for _, line in camera.lines))[-1])
+    keys = {row["frame"] for row in rows if row["key"]}
+    cut = [n + 1 for n in missing if n + 1 not in missing and n + 1 not in keys and n + 1 < sent]
+    need(not cut, f"groups without their beginning: from {cut} on; missing {missing}")
+    stats = re.findall(r"cisquicsink-stats, .*", "".join(line for _, line in camera.lines))[-1]
+    counted = sum(int(re.search(rf"\b{name}=\(\w+\)(\d+)", stats)[1]) for name in ("spool-dropped", "units-dropped"))
     # A frame that came just before the outage and whose receipt did not is counted too.
     need(len(missing) <= counted <= len(missing) + 10, f"{len(missing)} frames are missing and {counted} counted")
-    warned = sum(line.startswith("spool: the disk is full") for _, line in camera.lines)
+    warned = sum(line.startswith("spool: the disk") for _, line in camera.lines)
     need(warned == 1, f"the full disk was told {warned} times")
     return f"{sent} frames sent, {counted} dropped and counted, told once"
 
