@@ -25,12 +25,12 @@ pub enum Error {
     #[error("token hash {0:?}: must be the 64 hexadecimal digits of a SHA-256")]
     TokenHash(String),
     /// A file that cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not a `source`: the text has it, and a chain of causes would say it twice.
+        reason: std::io::Error,
     },
     /// A file that can be read and holds something else than what is wanted.
     #[error("{}: {reason}", path.display())]
@@ -57,12 +57,12 @@ pub enum Error {
     #[error("no camera could be authenticated ({0}); to accept anybody, say `insecure`")]
     NoAuthentication(&'static str),
     /// The address cannot be listened on.
-    #[error("cannot listen on UDP {address} (port {}): {source}", address.port())]
+    #[error("cannot listen on UDP {address} (port {}): {reason}", address.port())]
     Bind {
         /// The address asked for.
         address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not a `source`: the text has it, and a chain of causes would say it twice.
+        reason: std::io::Error,
     },
     /// The system gave no thread, socket or randomness.
     #[error("the system refused a resource: {0}")]
@@ -73,7 +73,7 @@ impl Error {
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
         Self::File {
             path: path.to_owned(),
-            source,
+            reason: source,
         }
     }
 

@@ -49,6 +49,8 @@ fn common(idle: Duration) -> Result<TransportConfig, Error> {
     let idle = IdleTimeout::try_from(idle)
         .map_err(|_| Error::setting("idle_timeout", idle.as_millis(), "1000 to 600000 ms"))?;
     transport.max_idle_timeout(Some(idle));
+    // Looking for a larger MTU costs a thin link seconds of full packets in each direction, and units gain nothing by it.
+    transport.mtu_discovery_config(None);
     // Units are streams; datagrams are neither sent nor bought memory.
     transport.datagram_receive_buffer_size(None);
     Ok(transport)

@@ -11,14 +11,18 @@ use crate::stream::{Registry, Stream};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{RecvTimeoutError, Sender};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A key frame is dear on a thin uplink: it is asked for this often at most.
 const KEY_PAUSE: Duration = Duration::from_secs(2);
+/// Frames of one camera's past that may be before the detector: what is live waits behind them.
+const LATE_PLACES: usize = 2;
+/// How soon a free place for what was put aside is noticed.
+const LOOK_ASIDE: Duration = Duration::from_millis(10);
 
 /// Everything that intake hands frames to.
 pub struct Intake {
@@ -55,6 +59,18 @@ struct Feed {
     passed: bool,
     /// What comes out of the camera's spool is decoded beside what is live.
     late: Option<Box<Feed>>,
+    /// What came late and waits for a place before the detector. The link bounds it: no more comes before it is stored.
+    aside: VecDeque<Aside>,
+}
+
+/// What was put aside.
+enum Aside {
+    Unit {
+        unit: Unit,
+        repeated: bool,
+        receipt: Receipt,
+    },
+    Gap,
 }
 
 /// Asks a camera for key frames, not too often.
@@ -78,7 +94,22 @@ impl Intake {
     /// Handles events until the listener is closed and the last of them is taken.
     pub fn run(self, events: &Events) {
         let mut feeds = HashMap::new();
-        events.iter().for_each(|event| self.handle(&mut feeds, event));
+        loop {
+            let event = match feeds.values().any(Feed::has_aside) {
+                true => match events.recv_timeout(LOOK_ASIDE) {
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    event => event.ok(),
+                },
+                false => match events.recv() {
+                    Ok(event) => Some(event),
+                    Err(_) => break,
+                },
+            };
+            if let Some(event) = event {
+                self.handle(&mut feeds, event);
+            }
+            feeds.values_mut().for_each(|feed| self.go_on(feed, false));
+        }
         let names: Vec<_> = feeds.keys().cloned().collect();
         names
             .iter()
@@ -103,7 +134,7 @@ impl Intake {
                 if let Some(feed) = feeds.get_mut(&stream) {
                     match late {
                         false => self.unit(feed, unit, repeated, &receipt),
-                        true => self.late_unit(feed, unit, repeated, &receipt),
+                        true => self.late_unit(feed, unit, repeated, receipt),
                     }
                 }
             }
@@ -111,7 +142,7 @@ impl Intake {
                 stream, late: true, ..
             } => {
                 if let Some(late) = feeds.get_mut(&stream).and_then(|feed| feed.late.as_mut()) {
-                    late.gap();
+                    late.aside.push_back(Aside::Gap);
                 }
             }
             Event::GroupReset { stream, .. } => {
@@ -161,6 +192,7 @@ impl Intake {
             healthy: true,
             passed: false,
             late: None,
+            aside: VecDeque::new(),
         }
     }
 
@@ -174,7 +206,7 @@ impl Intake {
                 name,
                 stats,
                 view: None,
-                slots: Slots::new(self.queue),
+                slots: Slots::new(self.queue.min(LATE_PLACES)),
                 found: Mutex::default(),
             }),
             decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
@@ -183,10 +215,12 @@ impl Intake {
             healthy: true,
             passed: false,
             late: None,
+            aside: VecDeque::new(),
         }
     }
 
-    fn late_unit(&self, feed: &mut Feed, mut unit: Unit, repeated: bool, receipt: &Receipt) {
+    /// Puts a unit aside: what is live must not wait behind it.
+    fn late_unit(&self, feed: &mut Feed, mut unit: Unit, repeated: bool, receipt: Receipt) {
         let mut data = unit.data.to_vec();
         // What is no unit stays as it is; decoding it tells.
         let _ = cis_codec::frame::set_late(&mut data, true);
@@ -195,12 +229,35 @@ impl Intake {
             Some(late) => late,
             None => Box::new(self.open_late(feed)),
         };
-        self.unit(&mut late, unit, repeated, receipt);
+        late.aside.push_back(Aside::Unit {
+            unit,
+            repeated,
+            receipt,
+        });
         feed.late = Some(late);
     }
 
+    /// Takes what was put aside, as far as the detector has places for it; `all`: waits for them.
+    fn go_on(&self, feed: &mut Feed, all: bool) {
+        let Some(late) = &mut feed.late else { return };
+        while all || late.stream.slots.has_free() {
+            match late.aside.pop_front() {
+                Some(Aside::Unit {
+                    unit,
+                    repeated,
+                    receipt,
+                }) => self.unit(late, unit, repeated, &receipt),
+                Some(Aside::Gap) => late.gap(),
+                None => break,
+            }
+        }
+    }
+
     fn close(&self, feeds: &mut HashMap<StreamName, Feed>, name: &StreamName, reason: &str) {
-        let Some(feed) = feeds.remove(name) else { return };
+        let Some(mut feed) = feeds.remove(name) else {
+            return;
+        };
+        self.go_on(&mut feed, true);
         if let (Some(server), Some(view)) = (&self.rtsp, &feed.stream.view) {
             server.remove(name);
             view.end();
@@ -220,6 +277,7 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
+        stream.stats.decoded(frame.header.pts_ns);
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
             let key = frame.header.key;
@@ -232,7 +290,12 @@ impl Intake {
         let work = if frame.header.repeat && !feed.passed {
             Work::Repeat
         } else {
-            match self.slot(&stream.slots) {
+            let slot = match frame.header.late {
+                // There is time for the past: it is never left out.
+                true => Some(stream.slots.take()),
+                false => self.slot(&stream.slots),
+            };
+            match slot {
                 Some(slot) => Work::Detect(frame.latents.clone(), slot),
                 None => Work::Pass,
             }
@@ -261,6 +324,10 @@ impl Intake {
 }
 
 impl Feed {
+    fn has_aside(&self) -> bool {
+        self.late.as_ref().is_some_and(|late| !late.aside.is_empty())
+    }
+
     /// A unit could not be decoded.
     fn failed(&mut self, error: &decode::Error) {
         self.stream.stats.undecoded.add(1);

@@ -36,6 +36,7 @@ impl Link {
         settings.state_dir = config.state_folder.clone();
         settings.limits.handshakes_per_second = config.handshakes_per_second;
         settings.limits.bytes_per_second = config.bytes_per_second;
+        settings.limits.retry = config.retry;
         settings.limits.streams = config.max_streams;
         // Some are on their way in or out, or are turned away.
         settings.limits.connections = config.max_streams * 2 + 16;

@@ -24,6 +24,11 @@ impl Slots {
         Some(Slot(self.clone()))
     }
 
+    /// Whether a place is free now.
+    pub fn has_free(&self) -> bool {
+        *self.0.0.lock() > 0
+    }
+
     /// Takes a place, waiting for one.
     pub fn take(&self) -> Slot {
         let (free, freed) = &*self.0;

@@ -34,6 +34,7 @@ pub struct Stats {
     results: Counter,
     objects: Counter,
     latency: Mutex<Window>,
+    span: Mutex<Span>,
     /// Frames that could not be decoded: damaged, foreign, or after a gap.
     pub undecoded: Counter,
     /// Frames that went without detections because the detector was behind or failed.
@@ -55,6 +56,7 @@ impl Stats {
             results: Counter::default(),
             objects: Counter::default(),
             latency: Mutex::default(),
+            span: Mutex::default(),
             undecoded: Counter::default(),
             undetected: Counter::default(),
             unrecorded: Arc::default(),
@@ -67,6 +69,11 @@ impl Stats {
         self.frames.add(1);
         self.keys.add(key.into());
         self.bytes.add(bytes as u64);
+    }
+
+    /// A unit could be decoded, and has this presentation time.
+    pub fn decoded(&self, pts_ns: u64) {
+        self.span.lock().add(pts_ns);
     }
 
     /// The objects of a frame are known.
@@ -97,6 +104,7 @@ impl Stats {
             unrestored: self.unrestored.get(),
             watched: false,
             latency: latency.percentile(50).zip(latency.percentile(95)),
+            length: self.span.lock().length(),
         }
     }
 }
@@ -135,6 +143,32 @@ pub struct Snapshot {
     pub watched: bool,
     /// From capture to result: median and 95th percentile of the newest 512 frames.
     pub latency: Option<(Duration, Duration)>,
+    /// How long the stream is by its own time stamps; zero before the second frame.
+    pub length: Duration,
+}
+
+/// The time that frames cover by their time stamps.
+#[derive(Debug, Default)]
+struct Span {
+    ends: Option<(u64, u64)>,
+    frames: u64,
+}
+
+impl Span {
+    fn add(&mut self, pts_ns: u64) {
+        let (first, last) = self.ends.unwrap_or((pts_ns, pts_ns));
+        self.ends = Some((first.min(pts_ns), last.max(pts_ns)));
+        self.frames += 1;
+    }
+
+    /// From the first frame to the end of the last one, which is as long as the others are on average.
+    fn length(&self) -> Duration {
+        let (first, last) = self.ends.unwrap_or_default();
+        match self.frames {
+            0 | 1 => Duration::ZERO,
+            n => Duration::from_nanos(last - first).mul_f64(n as f64 / (n - 1) as f64),
+        }
+    }
 }
 
 impl Snapshot {
@@ -155,12 +189,19 @@ impl Snapshot {
 
     /// The whole life of the stream, as a summary line.
     pub fn summary(&self) -> String {
+        // What a second of the camera's time costs, however long the connection stood or the receiver ran.
+        let seconds = if self.length.is_zero() {
+            self.open
+        } else {
+            self.length
+        }
+        .as_secs_f64();
         format!(
-            "{} frames ({} key) in {:.1} s, {:.1} kbit/s, {:.0} bytes a frame, {} objects in {} results, {}; {}",
+            "{} frames ({} key) of {:.1} s, {:.1} kbit/s, {:.0} bytes a frame, {} objects in {} results, {}; {}",
             self.frames,
             self.keys,
-            self.open.as_secs_f64(),
-            self.bytes as f64 * 8e-3 / self.open.as_secs_f64().max(1e-3),
+            seconds,
+            self.bytes as f64 * 8e-3 / seconds.max(1e-3),
             self.bytes as f64 / self.frames.max(1) as f64,
             self.objects,
             self.results,

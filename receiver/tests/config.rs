@@ -225,3 +225,36 @@ fn paths_in_a_file_start_at_its_folder() {
     assert_eq!(config.listen.certificate, Some("/etc/c.pem".into()));
     assert_eq!(config.json.output, std::path::PathBuf::from("-"));
 }
+
+#[test]
+fn a_misspelt_environment_variable_is_refused_and_named() {
+    let output = check(
+        "",
+        &[("CIS_RECEIVER_LISTEN_ADRESS".into(), "0.0.0.0:1".into())],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("unknown environment variable CIS_RECEIVER_LISTEN_ADRESS"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_error_says_its_cause_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let init = || {
+        Command::new(env!("CARGO_BIN_EXE_cis-receiver"))
+            .args(["keys", "init", "--name", "localhost", "--dir"])
+            .arg(dir.path())
+            .output()
+            .unwrap()
+    };
+    assert!(init().status.success());
+    let again = init();
+    assert_eq!(again.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(text.contains("ca.pem"), "{text}");
+    assert_eq!(text.matches("exists").count(), 1, "{text}");
+}

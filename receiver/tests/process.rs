@@ -117,6 +117,40 @@ fn everything_is_on_the_disk_after_a_signal() {
     }
 }
 
+/// SIGHUP: certificate and tokens are read anew, the camera that is there stays; after an error everything is as it was.
+#[test]
+fn a_hangup_reloads_certificates_and_tokens() {
+    let (site, other) = (Site::new(&["gate-1"]), Site::new(&["gate-2"]));
+    let mut process = Process::start(&site, &site.toml(OUTPUT));
+    let address = process.address();
+    let before = Camera::start(&site, "gate-1", address, 0).connected();
+    let certificate = std::fs::read(site.path("server.pem")).unwrap();
+    std::fs::write(site.path("server.pem"), "nothing").unwrap();
+    process.signal("-HUP");
+    wait_for("the error is told", || {
+        process.log.lock().contains("stay as they were")
+    });
+    assert!(
+        process.log.lock().contains("server.pem"),
+        "{}",
+        process.log.lock()
+    );
+    std::fs::write(site.path("server.pem"), certificate).unwrap();
+    for name in ["server.pem", "server.key", "tokens.toml"] {
+        std::fs::copy(other.path(name), site.path(name)).unwrap();
+    }
+    process.signal("-HUP");
+    wait_for("the files are read anew", || {
+        process.log.lock().contains("read anew")
+    });
+    // A camera of the other authority, with a token of the other table.
+    Camera::start(&other, "gate-2", address, 0).connected();
+    assert!(before.sender.stats().connected);
+    assert_eq!(before.sender.stats().reconnects, 0);
+    process.signal("-TERM");
+    assert_eq!(process.end().code(), Some(0));
+}
+
 #[test]
 fn lines_on_the_standard_output_are_not_mixed_with_the_log() {
     let site = Site::new(&["gate-1"]);

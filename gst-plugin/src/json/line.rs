@@ -14,6 +14,8 @@ struct Line<'a> {
     height: u32,
     key: bool,
     bytes: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<bool>,
     objects: Vec<Object<'a>>,
@@ -43,6 +45,7 @@ pub fn write(
         height: header.source.height,
         key: header.key,
         bytes: header.unit_len,
+        late: header.late,
         detected: regions.is_none().then_some(false),
         objects: regions.unwrap_or_default().iter().map(object).collect(),
     };

@@ -11,10 +11,10 @@ pub fn message(error: &Error) -> gst::ErrorMessage {
 
 fn code(error: &Error) -> ResourceError {
     match error {
-        Error::File { source, .. } if source.kind() == ErrorKind::NotFound => ResourceError::NotFound,
+        Error::File { reason, .. } if reason.kind() == ErrorKind::NotFound => ResourceError::NotFound,
         Error::File { .. } => ResourceError::OpenRead,
         Error::Content { .. } => ResourceError::Read,
-        Error::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse => ResourceError::Busy,
+        Error::Bind { reason, .. } if reason.kind() == ErrorKind::AddrInUse => ResourceError::Busy,
         Error::Bind { .. } => ResourceError::OpenRead,
         Error::NoAuthentication(_) => ResourceError::NotAuthorized,
         Error::System(_) => ResourceError::Failed,

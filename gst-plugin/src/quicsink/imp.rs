@@ -285,8 +285,9 @@ impl QuicSink {
             },
         };
         self.end();
+        let stats = self.state.lock().last_stats.clone();
+        quic::post(&*self.obj(), super::stats::structure(&stats));
         if all == Some(false) {
-            let stats = self.state.lock().last_stats.clone();
             let missing =
                 stats.units_sent + stats.queued as u64 - stats.units_confirmed.min(stats.units_sent);
             gst::element_imp_warning!(

@@ -254,9 +254,9 @@ impl Settings {
             .into_iter()
             .flatten()
         {
-            File::open(path).map_err(|source| Error::File {
+            File::open(path).map_err(|reason| Error::File {
                 path: path.clone(),
-                source,
+                reason,
             })?;
         }
         self.resolve("unknown").map(drop)

@@ -20,6 +20,11 @@ pub struct Settings {
     pub tokens_file: Option<PathBuf>,
     pub client_ca_file: Option<PathBuf>,
     pub insecure: bool,
+    pub state_dir: Option<PathBuf>,
+    pub retry: bool,
+    pub handshakes_per_second: u32,
+    pub bytes_per_second: u32,
+    pub max_unit_bytes: u32,
     pub idle_timeout: u32,
     pub latency: u32,
     pub eos_on_close: bool,
@@ -36,6 +41,11 @@ impl Default for Settings {
             tokens_file: None,
             client_ca_file: None,
             insecure: false,
+            state_dir: None,
+            retry: true,
+            handshakes_per_second: 20,
+            bytes_per_second: 0,
+            max_unit_bytes: 1 << 20,
             idle_timeout: 15_000,
             latency: 200,
             eos_on_close: true,
@@ -117,6 +127,39 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             "Let in anybody who comes",
             default.insecure,
         ),
+        text(
+            "state-dir",
+            "State folder",
+            "Where it is noted what of the camera's spool is stored (unset = some of it comes twice after a restart)",
+            None,
+        ),
+        flag(
+            "retry",
+            "Retry",
+            "A camera's address shows first that it is its own, which costs a round trip (false = only when many connections are in use)",
+            default.retry,
+        ),
+        number(
+            "handshakes-per-second",
+            "Handshakes per second",
+            "Handshakes that one address may begin in a second, ten times as many at once (0 = any number)",
+            0..=10_000,
+            default.handshakes_per_second,
+        ),
+        number(
+            "bytes-per-second",
+            "Bytes per second",
+            "Bytes of frames that the camera may send in a second (1024 or more), twice as many at once (0 = any number)",
+            0..=1 << 30,
+            default.bytes_per_second,
+        ),
+        number(
+            "max-unit-bytes",
+            "Largest unit",
+            "The largest coded frame that is accepted, in bytes",
+            1024..=16 << 20,
+            default.max_unit_bytes,
+        ),
         number(
             "idle-timeout",
             "Idle time-out",
@@ -162,6 +205,11 @@ impl Settings {
             "tokens-file" => self.tokens_file = file(),
             "client-ca-file" => self.client_ca_file = file(),
             "insecure" => self.insecure = flag(),
+            "state-dir" => self.state_dir = file(),
+            "retry" => self.retry = flag(),
+            "handshakes-per-second" => self.handshakes_per_second = number(),
+            "bytes-per-second" => self.bytes_per_second = number(),
+            "max-unit-bytes" => self.max_unit_bytes = number(),
             "idle-timeout" => self.idle_timeout = number(),
             "latency" => self.latency = number(),
             "eos-on-close" => self.eos_on_close = flag(),
@@ -181,6 +229,11 @@ impl Settings {
             "tokens-file" => file(&self.tokens_file),
             "client-ca-file" => file(&self.client_ca_file),
             "insecure" => self.insecure.to_value(),
+            "state-dir" => file(&self.state_dir),
+            "retry" => self.retry.to_value(),
+            "handshakes-per-second" => self.handshakes_per_second.to_value(),
+            "bytes-per-second" => self.bytes_per_second.to_value(),
+            "max-unit-bytes" => self.max_unit_bytes.to_value(),
             "idle-timeout" => self.idle_timeout.to_value(),
             "latency" => self.latency.to_value(),
             _ => self.eos_on_close.to_value(),
@@ -210,6 +263,12 @@ impl Settings {
         if !self.stream.is_empty() {
             config.streams = Some(vec![self.stream.parse()?]);
         }
+        config.state_dir = self.state_dir.clone();
+        config.limits.retry = self.retry;
+        config.limits.handshakes_per_second = self.handshakes_per_second;
+        config.limits.bytes_per_second = self.bytes_per_second.into();
+        config.limits.unit_bytes = self.max_unit_bytes as usize;
+        config.limits.queue_bytes = config.limits.queue_bytes.max(config.limits.unit_bytes);
         config.limits.streams = 1;
         config.limits.connections = 32;
         config.limits.idle_timeout = Duration::from_millis(self.idle_timeout.into());

@@ -38,6 +38,7 @@ pub fn structure(counts: Counts, local: Option<SocketAddr>, link: &Stats) -> gst
         .field_if_some("groups-reset", camera.map(|camera| camera.groups_reset))
         .field_if_some("queued", camera.map(|camera| number(camera.queued)))
         .field_if_some("stalls", camera.map(|camera| camera.stalls))
+        .field_if_some("throttled", camera.map(|camera| camera.throttled))
         .field_if_some(
             "udp-bytes-received",
             camera.map(|camera| camera.udp_bytes_received),

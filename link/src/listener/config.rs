@@ -78,7 +78,10 @@ pub struct Limits {
     /// Handshakes that one address may begin in a second, at most 10000, and ten times as many at once; 0: any number.
     /// More are ignored and counted as refused.
     pub handshakes_per_second: u32,
-    /// Time for the handshake and the hello.
+    /// Every address shows first that it is its own (QUIC Retry, no state kept), which costs a round trip for each
+    /// connection; else only while half of `connections` are in use.
+    pub retry: bool,
+    /// Time for the handshake and the hello: seconds at 16 kbit/s, where each of its padded packets takes 0.6 s.
     pub hello_timeout: Duration,
     /// Silence after which a connection counts as lost, 1 s to 10 min.
     pub idle_timeout: Duration,
@@ -94,7 +97,8 @@ impl Default for Limits {
             queue_bytes: 2 << 20,
             bytes_per_second: 0,
             handshakes_per_second: 20,
-            hello_timeout: Duration::from_secs(5),
+            retry: true,
+            hello_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(15),
         }
     }

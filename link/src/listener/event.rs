@@ -211,6 +211,8 @@ pub struct StreamStats {
     pub queued: usize,
     /// How often reading stopped because too much waited for the application.
     pub stalls: u64,
+    /// How often reading stopped because the stream had sent more than its bytes per second.
+    pub throttled: u64,
     /// Units that came late.
     pub units_late: u64,
     /// Units that came again because new ones build on them.

@@ -155,15 +155,27 @@ impl Session<'_> {
             allowance.pay(size.into(), tokio::time::Instant::now())
         });
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            self.stream.counters.lock().throttled += 1;
             tokio::time::sleep(wait).await;
         }
         let gone = |_| Broken::Connection;
         let event = room.units.clone().acquire_owned().await.map_err(gone)?;
         let bytes = room.bytes.clone().acquire_many_owned(size).await.map_err(gone)?;
+        let slot = Slot::with_bytes(event, bytes);
+        // What comes late takes its room until it is stored: an application that puts it aside for the sake of what is
+        // live need not put aside without end.
+        let (mut slot, mut kept) = match late {
+            true => (None, Some(slot)),
+            false => (Some(slot), None),
+        };
         let (repeated, receipt) = match (&self.stream.ledger, group.serial()) {
-            (Some(ledger), Some(serial)) => ledger.give(serial, u32::try_from(index).unwrap_or(u32::MAX)),
+            (Some(ledger), Some(serial)) => {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                ledger.give(serial, index, &mut kept)
+            }
             _ => (false, Receipt::default()),
         };
+        slot = slot.or(kept);
         {
             let mut counters = self.stream.counters.lock();
             counters.units += 1;
@@ -183,7 +195,7 @@ impl Session<'_> {
             last: matches!(group.begin.keeping, Keeping::Late { units, .. } if index + 1 == units),
             receipt,
         };
-        self.shared.sink.put(unit, Slot::with_bytes(event, bytes));
+        self.shared.sink.put(unit, slot.unwrap_or_default());
         Ok(())
     }
 

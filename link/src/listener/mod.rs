@@ -8,6 +8,7 @@ mod history;
 mod journal;
 mod lane;
 mod liveness;
+mod rebirth;
 mod receipt;
 mod session;
 mod shared;
@@ -19,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use quinn::{Endpoint, Incoming, TokioRuntime};
 use tokio::task::JoinSet;
 
 pub use config::{Auth, Config, Limits, ServerTls};
@@ -52,15 +53,15 @@ impl Listener {
     pub fn bind(config: Config) -> Result<Self, Error> {
         config.check()?;
         let quic = server_config(&config, &config.auth)?;
+        let endpoint_config = rebirth::endpoint(&config)?;
         let address = config.bind;
-        let bound = |source| Error::Bind { address, source };
+        let bound = |reason| Error::Bind { address, reason };
         let socket = UdpSocket::bind(address).map_err(bound)?;
         let local_addr = socket.local_addr().map_err(bound)?;
         let runtime = crate::runtime()?;
         let endpoint = {
             let _context = runtime.enter();
-            let udp = EndpointConfig::default();
-            Endpoint::new(udp, Some(quic), socket, Arc::new(TokioRuntime)).map_err(bound)?
+            Endpoint::new(endpoint_config, Some(quic), socket, Arc::new(TokioRuntime)).map_err(bound)?
         };
         let (shared, events) = Shared::new(config);
         let shared = Arc::new(shared);
@@ -177,8 +178,8 @@ async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
     let _ = tokio::time::timeout(GOODBYE, endpoint.wait_idle()).await;
 }
 
-/// Serves a new connection, unless there are too many. When half of them are in use, an address must first show that it
-/// can be reached, so that forged packets cannot take the rest.
+/// Serves a new connection, unless there are too many. An address must first show that it can be reached, so that forged
+/// packets take neither connections nor the handshakes of somebody else; without `retry`, when half of them are in use.
 fn receive(
     shared: &Arc<Shared>,
     incoming: Incoming,
@@ -190,7 +191,7 @@ fn receive(
     if sessions.len() >= limit {
         incoming.refuse();
         shared.refused(remote, None, format!("all {limit} connections are in use"));
-    } else if sessions.len() >= limit.div_ceil(2) && incoming.may_retry() {
+    } else if (shared.config.limits.retry || sessions.len() >= limit.div_ceil(2)) && incoming.may_retry() {
         if incoming.retry().is_err() {
             tracing::debug!(%remote, "no retry possible");
         }

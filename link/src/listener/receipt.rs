@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::event::Slot;
 use super::history::{History, News};
 use super::journal::Journal;
 use crate::StreamName;
@@ -25,6 +26,8 @@ struct Inner {
     serial: u64,
     index: u32,
     lost: AtomicBool,
+    /// The room that the unit takes until then, if it keeps it.
+    _room: Option<Slot>,
 }
 
 impl Receipt {
@@ -76,8 +79,8 @@ impl Ledger {
         }
     }
 
-    /// A unit is given to the application: whether it was before, and its receipt.
-    pub fn give(self: &Arc<Self>, serial: u64, index: u32) -> (bool, Receipt) {
+    /// A unit is given to the application: whether it was before, and its receipt, which takes over its room.
+    pub fn give(self: &Arc<Self>, serial: u64, index: u32, room: &mut Option<Slot>) -> (bool, Receipt) {
         let mut history = self.history.lock();
         let repeated = history.give(serial, index);
         match history.spool() {
@@ -88,6 +91,7 @@ impl Ledger {
                     serial,
                     index,
                     lost: AtomicBool::new(false),
+                    _room: room.take(),
                 };
                 (repeated, Receipt(Some(Arc::new(inner))))
             }

@@ -39,7 +39,7 @@ pub struct Config {
     pub spool: Option<SpoolConfig>,
     /// How long to wait between attempts to connect.
     pub backoff: BackoffRange,
-    /// Longest that one attempt may take, name resolution included.
+    /// Longest that one attempt may take up to the end of the handshake, name resolution included; the hello gets twice that.
     pub connect_timeout: Duration,
     /// How often to send something when there is nothing to send; shorter than `idle_timeout`.
     pub keep_alive: Duration,

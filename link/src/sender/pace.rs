@@ -13,13 +13,23 @@ const LEAST_RATE: f64 = 2_000.0;
 const NO_BOUND: f64 = 20e6;
 /// Part of the measured rate that is asked of the encoder while too much waits.
 const BACK_OFF: f64 = 0.8;
-/// How much the bound grows in a second without congestion.
+/// Part of the measured rate that the encoder keeps however long the queues take to drain.
+const DRAIN: f64 = 0.5;
+/// How much the bound grows in a second without congestion, and how much when there was none for so long.
 const GROWTH: f64 = 0.06;
+const CALM: f64 = 3.0;
+const CALM_GROWTH: f64 = 0.25;
+/// When nothing was confirmed for so many seconds, and two round trips, the link is dead rather than slow.
+const SILENCE: f64 = 1.0;
 /// Least bytes in QUIC.
 const LEAST_WINDOW: f64 = 4096.0;
 /// Rate with which the spool begins, bit/s.
 const LATE_START: f64 = 8_000.0;
 const LATE_MAX: f64 = 100e6;
+/// Part of the measured rate that the spool has while nothing live waits.
+const LATE_PART: f64 = 0.2;
+/// A full packet.
+const PACKET_BITS: f64 = 1200.0 * 8.0;
 /// Bytes of the spool that may go out at once.
 const LATE_BURST: f64 = 4096.0;
 
@@ -55,6 +65,13 @@ pub struct Pace {
     late_credit: f64,
     congested: bool,
     min_rtt: f64,
+    last_rtt: Duration,
+    /// Seconds without congestion.
+    calm: f64,
+    /// Seconds since anything was confirmed, while units wait.
+    silent: f64,
+    /// Rate and bound when something last was.
+    heard: (f64, Option<f64>),
 }
 
 impl Pace {
@@ -71,6 +88,10 @@ impl Pace {
             late_credit: 0.0,
             congested: false,
             min_rtt: 0.0,
+            last_rtt: Duration::ZERO,
+            calm: 0.0,
+            silent: 0.0,
+            heard: (0.0, None),
         }
     }
 
@@ -78,6 +99,7 @@ impl Pace {
     pub fn reconnected(&mut self) {
         *self = Self {
             target: self.target,
+            heard: (0.0, self.target),
             ..Self::new(self.budget)
         };
     }
@@ -89,10 +111,25 @@ impl Pace {
         self.min_rtt = seen.min_rtt.as_secs_f64();
         // Data that waits in a router shows in the round-trip time, data that waits here in its age.
         let inflated = seen.rtt.saturating_sub(seen.min_rtt) > (self.budget / 2).max(seen.min_rtt);
-        self.full = if seen.busy || inflated { self.full + 1 } else { 0 };
-        self.measure();
+        // While a queue in a router grows, what is confirmed is what the link carries. While it drains, or the smoothed time
+        // has not noticed yet that it is gone, it is what was sent.
+        let grows = inflated && seen.rtt > self.last_rtt;
+        self.last_rtt = seen.rtt;
+        self.full = if seen.busy || grows { self.full + 1 } else { 0 };
         self.congested = seen.age > self.budget / 4 || inflated;
-        self.bound(elapsed);
+        self.calm = if self.congested { 0.0 } else { self.calm + elapsed };
+        let heard = seen.confirmed > 0 || seen.age.is_zero();
+        self.silent = if heard { 0.0 } else { self.silent + elapsed };
+        if self.silent > SILENCE + 2.0 * seen.rtt.as_secs_f64() {
+            // An outage says nothing about the link that was before it and will be after it.
+            (self.rate, self.target) = self.heard;
+        } else {
+            self.measure();
+            self.bound(elapsed);
+        }
+        if heard {
+            self.heard = (self.rate, self.target);
+        }
         self.allow_late(elapsed, seen);
     }
 
@@ -139,7 +176,8 @@ impl Pace {
         }
         let sample = bits / time.max(SPAN as f64 * TICK.as_secs_f64() / 2.0);
         if self.full as usize >= SPAN {
-            self.rate += (sample - self.rate) * 0.3;
+            // All of the span was full: less than this passes now, and what passed before does not count.
+            self.rate = self.rate.min(sample).max(self.rate * 0.5) * 0.7 + sample * 0.3;
         } else {
             self.rate = self.rate.max(sample);
         }
@@ -148,19 +186,16 @@ impl Pace {
     fn bound(&mut self, elapsed: f64) {
         self.hold = (self.hold - elapsed).max(0.0);
         if self.congested {
-            if self.hold == 0.0 {
-                let rate = if self.rate > 0.0 {
-                    self.rate
-                } else {
-                    2.0 * LEAST_RATE
-                };
-                let most = self.target.map_or(rate, |target| target.min(rate));
-                self.target = Some((most * BACK_OFF).max(LEAST_RATE));
+            // Of a link that has confirmed nothing yet nothing is known.
+            if self.hold == 0.0 && self.rate > 0.0 {
+                let most = self.target.map_or(self.rate, |target| target.min(self.rate));
+                self.target = Some((most * BACK_OFF).max(self.rate * DRAIN).max(LEAST_RATE));
                 // What was coded for the old bound has to go out first.
                 self.hold = 0.5 + self.min_rtt;
             }
         } else if let Some(target) = self.target {
-            let grown = target * (1.0 + GROWTH * elapsed);
+            let growth = if self.calm > CALM { CALM_GROWTH } else { GROWTH };
+            let grown = target * (1.0 + growth * elapsed);
             self.target = (grown < NO_BOUND).then_some(grown);
         }
     }
@@ -168,9 +203,18 @@ impl Pace {
     /// The spool takes what live frames leave: it slows down at the first sign that they wait.
     fn allow_late(&mut self, elapsed: f64, seen: &Seen) {
         let inflation = seen.rtt.saturating_sub(seen.min_rtt);
-        let in_the_way = seen.age > TICK || inflation > (self.budget / 8).max(seen.min_rtt / 2);
-        if in_the_way {
-            self.late_rate = (self.late_rate * 0.7).max(LEAST_RATE / 2.0);
+        let waits = seen.age > TICK;
+        // On a thin link a single packet takes its time, which the least round-trip time, of small ones, does not hold.
+        let packet = if self.rate > 0.0 {
+            PACKET_BITS / self.rate
+        } else {
+            0.0
+        };
+        let most = (self.budget / 8).max(seen.min_rtt / 2).as_secs_f64() + packet;
+        if waits || inflation.as_secs_f64() > most {
+            // While nothing live waits, the past may have its part of what is known to pass.
+            let least = if waits { 0.0 } else { self.rate * LATE_PART };
+            self.late_rate = (self.late_rate * 0.7).max(LEAST_RATE / 2.0).max(least);
             self.late_credit = self.late_credit.min(0.0);
         } else {
             self.late_rate = (self.late_rate * (1.0 + elapsed)).min(LATE_MAX);

@@ -112,7 +112,8 @@ struct Writing {
 
 impl Session<'_> {
     async fn run(&self, instance: [u8; INSTANCE_LEN]) -> End {
-        let hello = tokio::time::timeout(self.config.connect_timeout, self.hello(instance)).await;
+        // Somebody is there: on a thin link the answer takes its time behind the end of the handshake.
+        let hello = tokio::time::timeout(self.config.connect_timeout * 2, self.hello(instance)).await;
         let (mut reader, mut writer, max_unit) = match hello {
             Ok(Ok(admitted)) => admitted,
             Ok(Err(broken)) => return End::Failed(self.failure(broken).await),

@@ -101,7 +101,12 @@ impl Shared {
                 Some(spool) if !queue.finishing() => {
                     let mut spool = spool.lock();
                     match spool.append(&unit, now) {
-                        Ok(number) => Some(number),
+                        Ok(number) => {
+                            trouble = spool.disk_is_full(now).then(|| {
+                                "the disk is full: the oldest groups make room for new ones".to_owned()
+                            });
+                            Some(number)
+                        }
                         Err(refused) => {
                             trouble = match refused {
                                 Refused::Disk(error) => Some(format!("the disk does not take it: {error}")),
@@ -361,6 +366,8 @@ impl Shared {
         }
         if let Some(spool) = &self.spool {
             spool.lock().all_wait();
+            // What is coded now goes to the disk, which has room for all of it.
+            self.event(Event::Congestion(Congestion::default()));
         }
         lost
     }

@@ -28,6 +28,8 @@ pub const MIN_BYTES: u64 = 256 << 10;
 const MAX_UNIT: usize = super::sender::MAX_UNIT;
 /// How long units may be unconfirmed before they are forced to the disk.
 const SYNC_AFTER: Duration = Duration::from_secs(2);
+/// How long a disk counts as full after it was.
+const FULL_FOR: Duration = Duration::from_secs(60);
 /// Segments at a time, if all are full.
 const SEGMENTS: u64 = 8;
 const SEGMENT_MAX: u64 = 1 << 20;
@@ -87,6 +89,8 @@ pub struct Spool {
     dropped: Dropped,
     /// Since when something is written and not forced to the disk.
     unsynced: Option<Instant>,
+    /// When the disk was last found full.
+    full_at: Option<Instant>,
     /// Full segments that are not forced to the disk yet.
     retired: Vec<File>,
     /// Held as long as the spool: two senders must not share it.
@@ -131,6 +135,7 @@ impl Spool {
             writer: None,
             dropped: found.dropped,
             unsynced: None,
+            full_at: None,
             retired: Vec::new(),
             _lock: lock,
             dir,
@@ -193,7 +198,7 @@ impl Spool {
         let place = loop {
             match self.write(&head, &unit.data) {
                 Ok(place) => break place,
-                Err(error) if is_full(&error) && self.drop_oldest() => {}
+                Err(error) if is_full(&error) && self.drop_oldest() => self.full_at = Some(now),
                 Err(error) => {
                     self.index.close();
                     return Err(Refused::Disk(error));
@@ -209,6 +214,12 @@ impl Spool {
             // A full disk took the group that this unit continues; what was written of it is passed over.
             None => Err(Refused::AwaitingKey),
         }
+    }
+
+    /// Whether the disk, not `max_bytes`, is what bounds the spool.
+    pub fn disk_is_full(&self, now: Instant) -> bool {
+        self.full_at
+            .is_some_and(|at| now.saturating_duration_since(at) < FULL_FOR)
     }
 
     /// The receiver has stored so many units of a group.

@@ -1,5 +1,6 @@
 //! Settings out of range, and peers too many.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use cis_link::Error;
@@ -13,6 +14,7 @@ use crate::common::*;
 fn connections_have_a_limit() {
     let mut config = insecure_config();
     config.limits.connections = 2;
+    config.limits.retry = false;
     let listener = Listener::bind(config).unwrap();
     let to = listener.local_addr();
     block_on(async {
@@ -118,4 +120,59 @@ fn handshakes_of_one_address_have_a_limit() {
     until("some are ignored", || listener.stats().refused > 0);
     until("ten are in", || listener.stats().accepted >= 10);
     drop(senders);
+}
+
+#[test]
+fn a_stream_that_sends_more_than_its_bytes_per_second_is_made_to_wait() {
+    let mut config = insecure_config();
+    config.limits.bytes_per_second = 8 << 10;
+    let listener = Listener::bind(config).unwrap();
+    let sender = Sender::start(insecure_sender(listener.local_addr(), "gate-1")).unwrap();
+    connected(&sender);
+    let throttled = || {
+        listener
+            .stats()
+            .streams
+            .iter()
+            .map(|stream| stream.throttled)
+            .sum::<u64>()
+    };
+    // Two seconds' worth may come at once.
+    for n in 0..8 {
+        sender.send(sized(n, n == 0, 1 << 10));
+    }
+    until("all of it came", || sender.stats().units_confirmed == 8);
+    assert_eq!(throttled(), 0);
+    for n in 8..40 {
+        sender.send(sized(n, false, 1 << 10));
+    }
+    until("the rest came", || sender.stats().units_confirmed == 40);
+    assert!(throttled() >= 8, "{}", throttled());
+    assert_eq!(sender.stats().units_dropped, 0);
+}
+
+/// Hands the first packet of a client to the listener, and looks at the first one of the answer.
+#[test]
+fn an_address_shows_first_that_it_is_its_own() {
+    let answered_by_retry = |retry| {
+        let mut config = insecure_config();
+        config.limits.retry = retry;
+        let listener = Listener::bind(config).unwrap();
+        let between = UdpSocket::bind("127.0.0.1:0").unwrap();
+        between.set_read_timeout(Some(DEADLINE)).unwrap();
+        let sender = Sender::start(insecure_sender(between.local_addr().unwrap(), "gate-1")).unwrap();
+        let mut packet = [0; 2048];
+        let (length, _) = between.recv_from(&mut packet).unwrap();
+        drop(sender);
+        between.send_to(&packet[..length], listener.local_addr()).unwrap();
+        loop {
+            let (_, from) = between.recv_from(&mut packet).unwrap();
+            if from == listener.local_addr() {
+                // Long header, type 3 (RFC 9000, section 17.2.5).
+                return packet[0] & 0xF0 == 0xF0;
+            }
+        }
+    };
+    assert!(answered_by_retry(true));
+    assert!(!answered_by_retry(false));
 }

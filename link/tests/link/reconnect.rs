@@ -1,8 +1,13 @@
 //! Receivers that go away and come back.
 
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
 use cis_link::Unit;
-use cis_link::listener::{Event, Events, Listener};
+use cis_link::listener::{Auth, Event, Events, Listener};
 use cis_link::sender::Sender;
+use parking_lot::Mutex;
 
 use crate::common::*;
 
@@ -149,4 +154,67 @@ fn an_ipv6_address_may_have_brackets() {
     config.stream = name("gate-2");
     let (reason, refused) = trouble(&Sender::start(config).unwrap());
     assert!(refused, "{reason}");
+}
+
+/// The first listener falls silent as if it had been killed; the second has its keys and, by a relay, its address.
+#[test]
+fn a_receiver_that_was_killed_and_started_again_tells_its_cameras() {
+    let keys = Keys::new();
+    let before = Listener::bind(keys.listener(Auth::Insecure)).unwrap();
+    let after = Listener::bind(keys.listener(Auth::Insecure)).unwrap();
+    let relay = Relay::start(before.local_addr());
+    let mut config = keys.sender(relay.address, "gate-1");
+    // Silence would not tell for a long time.
+    config.idle_timeout = Duration::from_secs(600);
+    config.keep_alive = Duration::from_millis(200);
+    let sender = Sender::start(config).unwrap();
+    connected(&sender);
+    relay.lead_to(after.local_addr());
+    until("it is connected again", || sender.stats().reconnects == 1);
+    until("the second has let it in", || after.stats().accepted == 1);
+}
+
+/// Carries packets of one sender to a listener, and the answers back.
+struct Relay {
+    address: SocketAddr,
+    to: Arc<Mutex<SocketAddr>>,
+}
+
+impl Relay {
+    fn start(to: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let to = Arc::new(Mutex::new(to));
+        let target = to.clone();
+        let carry = move || {
+            let (mut packet, mut sender, mut listeners) = ([0; 2048], None, vec![]);
+            while let Ok((length, from)) = socket.recv_from(&mut packet) {
+                let target = *target.lock();
+                if !listeners.contains(&target) {
+                    listeners.push(target);
+                }
+                let next = match listeners.contains(&from) {
+                    // One that was killed says nothing.
+                    true if from != target => continue,
+                    true => sender,
+                    false => Some(target),
+                };
+                if !listeners.contains(&from) {
+                    sender = Some(from);
+                }
+                if let Some(next) = next {
+                    let _ = socket.send_to(&packet[..length], next);
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("relay".into())
+            .spawn(carry)
+            .unwrap();
+        Self { address, to }
+    }
+
+    fn lead_to(&self, to: SocketAddr) {
+        *self.to.lock() = to;
+    }
 }

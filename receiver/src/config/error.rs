@@ -66,6 +66,14 @@ pub enum Error {
         /// What could stand there.
         legal: String,
     },
+    /// Environment variables of the receiver that do not exist.
+    #[error(
+        "unknown environment variable {names}; legal: CIS_RECEIVER_CONFIG, and CIS_RECEIVER_SECTION_FIELD for each option (cis-receiver --help)"
+    )]
+    Environment {
+        /// Their names.
+        names: String,
+    },
     /// A value of the wrong type or out of range.
     #[error("{origin}: {key} is `{found}`; legal: {legal}")]
     Value {

@@ -81,6 +81,24 @@ fn with_options(mut command: Command) -> Command {
     command
 }
 
+/// What begins the name of every environment variable that counts.
+const PREFIX: &str = "CIS_RECEIVER_";
+
+/// Refuses environment variables that look like ours and are none: a misspelt one would otherwise be ignored in silence.
+pub fn check_environment(names: impl Iterator<Item = String>) -> Result<(), Error> {
+    let known = |name: &str| name == "CIS_RECEIVER_CONFIG" || OPTIONS.iter().any(|opt| opt.env() == name);
+    let mut unknown: Vec<_> = names
+        .filter(|name| name.starts_with(PREFIX) && !known(name))
+        .collect();
+    unknown.sort();
+    match unknown.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Environment {
+            names: unknown.join(", "),
+        }),
+    }
+}
+
 /// What environment and flags say, and the configuration file they name.
 pub fn read(matches: &ArgMatches) -> Result<(Layer, Option<PathBuf>), Error> {
     let (mut environment, mut flags) = (Layer::default(), Layer::default());

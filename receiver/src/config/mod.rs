@@ -51,6 +51,7 @@ pub struct Listen {
     pub state_folder: Option<PathBuf>,
     pub handshakes_per_second: u32,
     pub bytes_per_second: u64,
+    pub retry: bool,
     pub insecure: bool,
     pub max_streams: usize,
     pub max_unit_bytes: usize,
@@ -155,6 +156,8 @@ pub struct Log {
 impl Config {
     /// The configuration of a command line that [`command`] parsed, with its file and the environment; and the same as TOML.
     pub fn load(matches: &clap::ArgMatches) -> Result<(Self, toml::Table), Error> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        flags::check_environment(names)?;
         let (over, path) = flags::read(matches)?;
         let file = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
         Self::resolve(Layer::defaults()?.under(file).under(over))

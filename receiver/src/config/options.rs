@@ -124,6 +124,12 @@ pub const OPTIONS: &[Opt] = &[
         "Bytes of frames that one camera may send in a second (1024 or more), twice as many at once; 0: any number.",
     ),
     opt(
+        "listen.retry",
+        Switch,
+        Some("true"),
+        "A camera's address shows first that it is its own, which costs a round trip; false: only when many connections are in use.",
+    ),
+    opt(
         "listen.insecure",
         Switch,
         Some("false"),

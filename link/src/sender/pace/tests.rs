@@ -15,6 +15,9 @@ struct World {
     live_done: f64,
     late_done: f64,
     spool: bool,
+    rtt: Duration,
+    /// Bytes of a late unit.
+    unit: f64,
 }
 
 impl World {
@@ -28,6 +31,8 @@ impl World {
             live_done: 0.0,
             late_done: 0.0,
             spool,
+            rtt: Duration::from_millis(40),
+            unit: 300.0,
         }
     }
 
@@ -46,22 +51,34 @@ impl World {
             let moved = self.here.min(room);
             (self.here, self.router) = (self.here - moved, self.router + moved);
             self.live_done += moved;
-            while self.spool && self.router < self.pace.window(128 << 10) as f64 && self.pace.take_late(300) {
-                self.router += 300.0;
-                self.late_done += 300.0;
+            while self.spool
+                && self.router < self.pace.window(128 << 10) as f64
+                && self.pace.take_late(self.unit as usize)
+            {
+                self.router += self.unit;
+                self.late_done += self.unit;
             }
             let out = self.router.min(self.link / 8.0 * step);
             self.router -= out;
-            let queued = Duration::from_secs_f64(self.router * 8.0 / self.link);
-            let age = Duration::from_secs_f64(self.here * 8.0 / self.link);
+            // In an outage the round-trip time is the last one that was measured, and what waits gets older and older.
+            let speed = self.link.max(1e3);
+            let queued = match self.link > 0.0 {
+                true => Duration::from_secs_f64(self.router * 8.0 / speed),
+                false => Duration::ZERO,
+            };
+            let age = Duration::from_secs_f64(self.here * 8.0 / speed);
             worst = worst.max(age);
             let base = Duration::from_millis(40);
+            // What QUIC tells is smoothed, by an eighth a packet that is confirmed.
+            let packets = (out / 600.0).ceil() as i32;
+            let kept = 0.875_f64.powi(packets);
+            self.rtt = self.rtt.mul_f64(kept) + (base + queued).mul_f64(1.0 - kept);
             self.pace.tick(&Seen {
                 elapsed: TICK,
                 confirmed: out as u64,
                 busy: before && self.here > 0.0,
                 age,
-                rtt: base + queued,
+                rtt: self.rtt,
                 min_rtt: base,
             });
         }
@@ -132,4 +149,55 @@ fn the_window_follows_the_rate() {
     world.run(20);
     let slow = world.pace.window(128 << 10);
     assert!(slow < 16_000, "{slow}");
+}
+
+#[test]
+fn an_outage_leaves_the_bound_as_it_was() {
+    let mut world = World::new(200e3, 50e3, true);
+    world.run(20);
+    assert_eq!(world.pace.target(), None);
+    world.link = 0.0;
+    world.run(10);
+    assert!(world.pace.congested());
+    assert_eq!(world.pace.target(), None);
+    // Here the connection ends, and the next one begins on the old link.
+    world.pace.reconnected();
+    (world.link, world.here, world.router) = (200e3, 0.0, 0.0);
+    world.run(2);
+    assert!(world.pace.target().is_none_or(|target| target > 50e3));
+}
+
+#[test]
+fn a_bound_that_became_far_too_low_is_gone_in_seconds() {
+    let mut world = World::new(20e3, 100e3, false);
+    world.run(20);
+    world.link = 1e6;
+    world.run(15);
+    assert!(
+        world.pace.target().is_none_or(|target| target > 100e3),
+        "{:?}",
+        world.pace.target()
+    );
+}
+
+#[test]
+fn the_bound_settles_near_what_a_thin_link_carries() {
+    let mut world = World::new(256e3, 200e3, true);
+    world.run(20);
+    world.link = 32e3;
+    world.run(5);
+    for _ in 0..20 {
+        world.run(2);
+        let target = world.pace.target().expect("a bound");
+        assert!((0.25 * 32e3..2.0 * 32e3).contains(&target), "{target}");
+    }
+}
+
+/// A full packet alone inflates the round-trip time there.
+#[test]
+fn the_spool_is_emptied_over_a_thin_link_too() {
+    let mut world = World::new(16e3, 4e3, true);
+    world.unit = 1000.0;
+    world.run(60);
+    assert!(world.late_done > 0.25 * 16e3 / 8.0 * 60.0, "{}", world.late_done);
 }

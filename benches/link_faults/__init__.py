@@ -1,0 +1,1 @@
+"""Faults of a real network between real processes: see benches/README.md."""
