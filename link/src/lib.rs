@@ -8,6 +8,8 @@ mod backoff;
 mod control;
 mod error;
 mod files;
+#[cfg(test)]
+mod fuzz;
 #[cfg(feature = "keys")]
 pub mod keys;
 pub mod listener;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::history::{History, News};
 use crate::StreamName;
 use crate::wire::message::INSTANCE_LEN;
+use crate::wire::varint;
 
 const HEAD_LEN: usize = 24;
 const RECORD_LEN: usize = 17;
@@ -128,6 +129,31 @@ fn recall(bytes: &[u8], history: &mut History) {
             units: number(8..12) as u32,
             whole: body[12] == 1,
         };
-        history.recall(spool, news);
+        // No sender has such a serial, and the one after it would not be a number.
+        if news.serial <= varint::MAX {
+            history.recall(spool, news);
+        }
     }
+}
+
+/// Recalls a journal of any news, damaged by `spoil`; whether something was remembered.
+#[cfg(test)]
+pub fn fuzz(news: &[(u64, u32, bool)], spoil: impl FnOnce(&mut Vec<u8>)) -> bool {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&[7; INSTANCE_LEN]);
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    for &(serial, units, whole) in news {
+        bytes.extend(record(&News { serial, units, whole }));
+    }
+    spoil(&mut bytes);
+    let mut history = History::default();
+    recall(&bytes, &mut history);
+    // What is remembered can be written, and says the same.
+    let summary: Vec<_> = history.summary().collect();
+    let mut again = History::default();
+    summary
+        .iter()
+        .for_each(|news| again.recall([7; INSTANCE_LEN], *news));
+    assert_eq!(again.summary().collect::<Vec<_>>(), summary);
+    !summary.is_empty()
 }

@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 
 pub use config::{Auth, Config, Limits, ServerTls};
 pub use event::{Event, Events, Stats, StreamStats};
+#[cfg(test)]
+pub(crate) use journal::fuzz as fuzz_journal;
 pub use receipt::Receipt;
 
 use crate::wire::Close;

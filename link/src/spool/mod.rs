@@ -432,3 +432,5 @@ fn is_full(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::fuzz as fuzz_segment;

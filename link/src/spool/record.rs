@@ -1,6 +1,7 @@
 //! Owns the bytes of a segment: its header and its records (docs/spool.md). No files, no clock.
 
 use crate::wire::message::{INSTANCE_LEN, MAX_BUNDLE};
+use crate::wire::varint;
 
 /// Bytes of a segment's header.
 pub const HEADER_LEN: usize = 112;
@@ -62,6 +63,9 @@ impl Header {
         let bundle = bytes
             .get(37..37 + usize::from(bytes[36]))
             .ok_or(Damage::Nonsense)?;
+        if u64_at(bytes, 28) > varint::MAX {
+            return Err(Damage::Nonsense);
+        }
         let mut spool = [0; INSTANCE_LEN];
         spool.copy_from_slice(&bytes[12..28]);
         Ok(Self {
@@ -134,6 +138,10 @@ impl Head {
             return Err(Damage::Checksum);
         }
         let (serial, number) = (u64_at(bytes, 4), u32_at(bytes, 12));
+        // Serials go over the wire as varints, and the next one has to be a number too.
+        if serial > varint::MAX {
+            return Err(Damage::Nonsense);
+        }
         match bytes[0] {
             UNIT => Ok(Self::Unit {
                 serial,
@@ -186,9 +194,22 @@ mod tests {
         assert_eq!(Header::decode(&[0; HEADER_LEN]), Err(Damage::Foreign));
     }
 
+    #[test]
+    fn a_serial_that_no_sender_has_is_nonsense() {
+        for serial in [varint::MAX + 1, u64::MAX] {
+            let stored = Head::Stored { serial, units: 1 };
+            assert_eq!(Head::decode(&stored.encode()), Err(Damage::Nonsense));
+            let header = Header {
+                next_serial: serial,
+                ..header()
+            };
+            assert_eq!(Header::decode(&header.encode()), Err(Damage::Nonsense));
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_head_is_read_as_it_was_written(serial: u64, number: u32, data: Vec<u8>, unit: bool) {
+        fn a_head_is_read_as_it_was_written(serial in 0..=varint::MAX, number: u32, data: Vec<u8>, unit: bool) {
             let head = match unit {
                 true => Head::of(serial, number, &data),
                 false => Head::Stored { serial, units: number },

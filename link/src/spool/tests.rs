@@ -188,3 +188,48 @@ proptest! {
         prop_assert!(left.len() as u64 >= contents.units && left.is_sorted());
     }
 }
+
+/// Opens a spool of one segment of any records, damaged by `spoil`, reads all of it and appends to it; whether something was found.
+/// A record is whether it is a receipt, its serial, its index or units, and the length of its data.
+pub fn fuzz(
+    dir: &Path,
+    next: u64,
+    records: &[(bool, u64, u32, usize)],
+    spoil: impl FnOnce(&mut Vec<u8>),
+) -> bool {
+    for number in segment::list(dir).unwrap() {
+        segment::remove(dir, number);
+    }
+    let header = record::Header {
+        spool: ID,
+        bundle: "b".into(),
+        next_serial: next,
+    };
+    let mut bytes = header.encode().to_vec();
+    for &(receipt, serial, number, len) in records {
+        let data = vec![number as u8; len];
+        let head = if receipt {
+            record::Head::Stored {
+                serial,
+                units: number,
+            }
+        } else {
+            record::Head::of(serial, number, &data)
+        };
+        bytes.extend_from_slice(&head.encode());
+        if !receipt {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    spoil(&mut bytes);
+    std::fs::write(segment::path(dir, 0), bytes).unwrap();
+    let mut spool = open(dir, 1 << 20);
+    let mut found = false;
+    while let Some(mut late) = spool.take_late() {
+        while spool.read(&mut late).is_some() {
+            found = true;
+        }
+    }
+    append(&mut spool, 1, true).unwrap();
+    found
+}

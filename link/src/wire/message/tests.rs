@@ -24,7 +24,7 @@ fn spooling() -> Message {
     Message::Hello(hello)
 }
 
-fn one_of_each() -> Vec<Message> {
+pub fn one_of_each() -> Vec<Message> {
     vec![
         hello(),
         Message::Accept { max_unit: 1 << 20 },
