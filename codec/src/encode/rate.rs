@@ -165,7 +165,7 @@ impl RateControl {
             (_, true) => KEY_FULL_S,
             _ => FULL_S,
         };
-        let room = (second * full - self.level).max(share * 0.5);
+        let room = (second * full - self.level).max(share);
         let (qindex, finest) = if next.key {
             let wish = self
                 .key
@@ -267,3 +267,6 @@ impl RateControl {
 fn wanted(config: &Config) -> f64 {
     f64::from(config.bitrate) * 1000.0
 }
+
+#[cfg(test)]
+mod tests;
