@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod quantiser;
 mod rate;
+mod search;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use quantiser::Quantiser;
 
 pub use config::Config;
 pub use error::Error;
+pub use rate::STEP as MAX_STEP;
 
 /// One frame to code.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,7 @@ pub struct Encoder {
     /// Frames for which each value has been out of reach of its symbol.
     waiting: Vec<u8>,
     trial: Trial,
+    attempts: u64,
 }
 
 /// One attempt at coding a frame, kept to be compared or thrown away; its buffers are used again.
@@ -72,6 +75,7 @@ struct Trial {
     waiting: Vec<u8>,
     reference: Vec<i16>,
     payload: Vec<u8>,
+    choice: rate::Choice,
 }
 
 /// A coded frame that has not been decided on yet.
@@ -80,9 +84,6 @@ struct Candidate {
     header: Header,
     headers: HeaderWriter,
 }
-
-/// Attempts at one frame before the changes are dropped altogether.
-const MAX_ATTEMPTS: usize = 8;
 
 impl Encoder {
     /// An encoder whose first packet will be a key frame.
@@ -100,6 +101,7 @@ impl Encoder {
             latents: Latents::default(),
             waiting: Vec::new(),
             trial: Trial::default(),
+            attempts: 0,
         })
     }
 
@@ -113,10 +115,7 @@ impl Encoder {
             });
         }
         if config.bitrate != self.config.bitrate {
-            self.rate = rate::RateControl::new(&Config {
-                qindex: self.qindex,
-                ..config.clone()
-            });
+            self.rate.set_rate(&config, self.qindex);
         }
         self.config = config;
         Ok(())
@@ -132,6 +131,11 @@ impl Encoder {
         &self.latents
     }
 
+    /// How often a frame was coded, attempts that were thrown away included.
+    pub fn attempts_made(&self) -> u64 {
+        self.attempts
+    }
+
     /// Codes one frame.
     pub fn encode(&mut self, input: &Input<'_>) -> Result<Packet, Error> {
         self.check(input)?;
@@ -140,8 +144,14 @@ impl Encoder {
         let due = self.config.key_interval != 0 && self.since_key >= self.config.key_interval;
 
         let mut rate = self.rate.clone();
-        let plan = rate.plan(&self.config, input.pts_ns, must_be_key || due);
+        let mut plan = rate.plan(&self.config, self.next(input.pts_ns, must_be_key || due));
         let mut best = self.attempts(input, plan, must_be_key || due);
+        if best.is_err() && must_be_key && plan.max_bytes < plan.cap {
+            // There is no way around it: the bucket runs over rather than the stream standing still.
+            plan.start.qindex = plan.coarsest;
+            plan.max_bytes = plan.cap;
+            best = self.attempts(input, plan, true);
+        }
         if best.is_err() && due && !must_be_key {
             best = self.attempts(input, plan, false);
         }
@@ -150,7 +160,7 @@ impl Encoder {
             Err(smallest) if must_be_key => {
                 return Err(Error::TooLarge {
                     smallest,
-                    cap: plan.max_bytes,
+                    cap: plan.cap,
                 });
             }
             Err(_) => {
@@ -190,7 +200,8 @@ impl Encoder {
         if smallest > cap {
             return Err(Error::TooLarge { smallest, cap });
         }
-        self.rate.plan(&self.config, pts_ns, false);
+        let next = self.next(pts_ns, false);
+        self.rate.plan(&self.config, next);
         Ok(self.commit(candidate, self.source))
     }
 
@@ -243,32 +254,37 @@ impl Encoder {
         })
     }
 
-    /// Codes the frame coarser and coarser until it fits; on failure the smallest size reached.
+    /// Codes the frame until its size is as planned; on failure the smallest size reached.
     fn attempts(&mut self, input: &Input<'_>, plan: rate::Plan, key: bool) -> Result<Candidate, usize> {
-        let coarsest = self.config.qindex_max.max(plan.qindex);
-        let mut qindex = plan.qindex;
-        let mut smallest = usize::MAX;
-        for _ in 0..MAX_ATTEMPTS {
-            let candidate = self.attempt(input, qindex, key);
+        let mut search = search::Search::new(plan);
+        let (mut choice, mut smallest) = (plan.start, usize::MAX);
+        loop {
+            self.attempts += 1;
+            let candidate = self.attempt(input, choice, key);
             let size = candidate.unit.len();
-            if size <= plan.max_bytes {
-                return Ok(candidate);
-            }
             smallest = smallest.min(size);
-            if qindex >= coarsest {
-                break;
+            match search.after(choice, size) {
+                search::Step::Done => {
+                    self.trial.choice = choice;
+                    return Ok(candidate);
+                }
+                search::Step::Failed => return Err(smallest),
+                search::Step::Try(next) => choice = next,
             }
-            let octaves = (size as f32 / plan.max_bytes.max(1) as f32).log2();
-            qindex = qindex
-                .saturating_add((octaves * 8.0).clamp(2.0, 32.0) as u8)
-                .min(coarsest);
         }
-        Err(smallest)
     }
 
-    fn attempt(&mut self, input: &Input<'_>, qindex: u8, key: bool) -> Candidate {
+    /// What rate control has to know of the frame to come.
+    fn next(&self, pts: u64, key: bool) -> rate::Next {
+        let until_key =
+            (self.config.key_interval != 0).then(|| self.config.key_interval.saturating_sub(self.since_key));
+        rate::Next { pts, key, until_key }
+    }
+
+    fn attempt(&mut self, input: &Input<'_>, choice: rate::Choice, key: bool) -> Candidate {
+        let qindex = choice.qindex;
         let Self { trial, config, .. } = self;
-        let quantiser = Quantiser::new(config, qindex);
+        let quantiser = Quantiser::new(config, choice);
         match (&self.coder, key) {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
@@ -280,13 +296,13 @@ impl Encoder {
                     ..
                 } = trial;
                 if qindex == self.qindex {
-                    quantiser.inter(input.latents, &self.latents.q, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols, waiting);
                 } else {
                     let rescale = Rescale::new(self.qindex, qindex);
                     trial.coder.rescale(rescale);
                     reference.clear();
                     reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
-                    quantiser.inter(input.latents, reference, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, reference, symbols, waiting);
                 }
             }
             _ => {
@@ -340,8 +356,13 @@ impl Encoder {
             header,
             headers,
         } = candidate;
-        self.rate
-            .commit(&self.config, unit.len(), header.key, header.qindex);
+        self.rate.commit(
+            &self.config,
+            unit.len(),
+            header.key,
+            header.repeat,
+            self.trial.choice,
+        );
         self.headers = headers;
         self.source = source;
         self.qindex = header.qindex;

@@ -3,8 +3,18 @@
 //! Only the encoder runs this, so floats are welcome: the decoder takes the integers as they come. Which of these symbols are coded and which
 //! stay as they were is decided where bits have a price, in `entropy::choose`.
 
-use super::Config;
-use crate::{Latents, entropy::Worth, quant};
+use super::{
+    Config,
+    rate::{Choice, SLICES},
+};
+use crate::{Latents, Shape, entropy::Worth, quant};
+
+/// What a bit counts as at least before thrift makes it dearer, and at most after that.
+const LEAST_THRIFTY: f32 = 0.03;
+const MOST_THRIFTY: f32 = 0.45;
+
+/// Distance in steps that tells movement from what the step before left.
+const MOVED: f32 = 1.5;
 
 /// How symbols are chosen.
 #[derive(Clone, Copy, Debug)]
@@ -19,17 +29,25 @@ pub struct Quantiser {
     patience: u8,
     /// Squared error, in steps squared, that a bit has to save.
     bit: f32,
+    /// The part of the rows that changes freely, if not all do.
+    slice: Option<u8>,
 }
 
 impl Quantiser {
-    pub fn new(config: &Config, qindex: u8) -> Self {
+    pub fn new(config: &Config, choice: Choice) -> Self {
+        let bit = match choice.thrift {
+            _ if choice.slice.is_some() => config.sticky,
+            0 => config.sticky,
+            thrift => (config.sticky.max(LEAST_THRIFTY) * (f32::from(thrift) / 2.0).exp2()).min(MOST_THRIFTY),
+        };
         Self {
-            scale: 1.0 / quant::step(qindex),
+            scale: 1.0 / quant::step(choice.qindex),
             // Nothing nearer saves what two bits are worth, and next to no change is cheaper than that.
-            reach: 0.5 + config.sticky,
-            urgent: config.urgent.max(0.5 + config.sticky),
+            reach: 0.5 + bit,
+            urgent: config.urgent.max(0.5 + bit),
             patience: config.patience,
-            bit: config.sticky,
+            bit,
+            slice: choice.slice,
         }
     }
 
@@ -58,8 +76,37 @@ impl Quantiser {
 
     /// Chooses all symbols of a frame. `reference` are those that cost nothing; `waiting` counts for how many frames each value has
     /// been out of reach of its symbol.
-    pub fn inter(&self, latents: &[f32], reference: &[i16], symbols: &mut Vec<i16>, waiting: &mut [u8]) {
+    pub fn inter(
+        &self,
+        latents: &[f32],
+        shape: Shape,
+        reference: &[i16],
+        symbols: &mut Vec<i16>,
+        waiting: &mut [u8],
+    ) {
         symbols.clear();
+        if let Some(slice) = self.slice {
+            // What waits in the other slices has its turn there.
+            let (width, height) = (usize::from(shape.width).max(1), usize::from(shape.height).max(1));
+            symbols.extend(
+                latents
+                    .iter()
+                    .zip(reference)
+                    .enumerate()
+                    .map(|(at, (&y, &kept))| {
+                        let scaled = y * self.scale;
+                        let row = at / width % height;
+                        let free = row % usize::from(SLICES) == usize::from(slice);
+                        let reach = if free { self.reach } else { MOVED };
+                        if (scaled - f32::from(kept)).abs() > reach {
+                            nearest(scaled)
+                        } else {
+                            kept
+                        }
+                    }),
+            );
+            return;
+        }
         symbols.extend(
             latents
                 .iter()
@@ -94,6 +141,12 @@ fn nearest(scaled: f32) -> i16 {
 mod tests {
     use super::*;
 
+    const ROW: Shape = Shape {
+        channels: 1,
+        width: 4,
+        height: 1,
+    };
+
     fn quantiser(urgent: f32, patience: u8) -> Quantiser {
         Quantiser {
             scale: 2.0,
@@ -101,6 +154,7 @@ mod tests {
             urgent,
             patience,
             bit: 0.0,
+            slice: None,
         }
     }
 
@@ -126,7 +180,13 @@ mod tests {
     #[test]
     fn a_symbol_changes_when_its_value_leaves_the_cell() {
         let mut out = Vec::new();
-        quantiser(0.75, 0).inter(&[1.74, 1.8, -0.3, f32::NAN], &[3, 3, 0, 7], &mut out, &mut [0; 4]);
+        quantiser(0.75, 0).inter(
+            &[1.74, 1.8, -0.3, f32::NAN],
+            ROW,
+            &[3, 3, 0, 7],
+            &mut out,
+            &mut [0; 4],
+        );
         assert_eq!(out, [3, 4, -1, 7]);
     }
 
@@ -143,7 +203,7 @@ mod tests {
             [0.45, 0.1, 0.8],
         ] {
             let reference = seen.last().copied().unwrap_or([0; 3]);
-            quantiser.inter(&values, &reference, &mut out, &mut waiting);
+            quantiser.inter(&values, ROW, &reference, &mut out, &mut waiting);
             seen.push([out[0], out[1], out[2]]);
         }
         assert_eq!(seen, [[0, 0, 2], [0, 0, 2], [1, 0, 2], [1, 0, 2]]);

@@ -4,6 +4,7 @@ mod code;
 mod dump;
 mod golden;
 mod prior;
+mod rate;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,8 @@ enum Command {
     Encode(code::EncodeArguments),
     /// Decode a .cis file into integers and report its frames as JSON
     Decode(code::DecodeArguments),
+    /// How well rate control keeps to its target
+    Rate(rate::Arguments),
     /// Write the golden vectors of the codec
     Golden(golden::Arguments),
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         Command::Prior(arguments) => prior::run(&arguments),
         Command::Encode(arguments) => code::encode(&arguments),
         Command::Decode(arguments) => code::decode(&arguments),
+        Command::Rate(arguments) => rate::run(&arguments),
         Command::Golden(arguments) => golden::run(&arguments),
     }
 }
