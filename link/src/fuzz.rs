@@ -115,17 +115,17 @@ fn units(bytes: &[u8], cut: usize) -> bool {
 }
 
 /// Runs a target over what `make` invents; some of it has to be understood, or the target tests nothing.
-fn run(seed: u64, mut target: impl FnMut(&mut Random) -> bool) {
-    let (mut random, rounds) = (Random(seed), rounds());
+fn run(seed: u64, rounds: u64, mut target: impl FnMut(&mut Random) -> bool) {
+    let mut random = Random(seed);
     let understood = (0..rounds).filter(|_| target(&mut random)).count();
-    assert!(rounds < 1000 || understood > 0);
+    assert!(rounds < 100 || understood > 0);
     println!("{rounds} rounds, {understood} understood in part");
 }
 
 #[test]
 fn control_messages() {
     let seeds = message::examples();
-    run(0x5EED_0001, |random| {
+    run(0x5EED_0001, rounds(), |random| {
         let mut bytes = Vec::new();
         for _ in 0..1 + random.below(3) {
             bytes.extend(seeds[random.below(seeds.len())].encode());
@@ -148,7 +148,7 @@ fn control_messages() {
 
 #[test]
 fn groups() {
-    run(0x5EED_0002, |random| {
+    run(0x5EED_0002, rounds(), |random| {
         let mut number = || random.number() % varint::MAX;
         let keeping = match number() % 3 {
             0 => group::Keeping::No,
@@ -176,7 +176,7 @@ fn groups() {
 
 #[test]
 fn receipts() {
-    run(0x5EED_0003, |random| {
+    run(0x5EED_0003, rounds(), |random| {
         let news: Vec<_> = (0..random.below(20))
             .map(|_| (random.number(), random.number() as u32, random.below(2) == 1))
             .collect();
@@ -192,7 +192,8 @@ fn receipts() {
 #[test]
 fn spool_segments() {
     let dir = tempfile::tempdir().expect("a folder");
-    run(0x5EED_0004, |random| {
+    // Every round opens, syncs and appends to files.
+    run(0x5EED_0004, rounds().div_ceil(25), |random| {
         let records: Vec<_> = (0..random.below(12))
             .map(|_| {
                 (

@@ -1,6 +1,6 @@
 """Writes a model bundle (docs/bundle.md): ONNX graphs with dynamic sizes, the coder's prior and the manifest.
 
-    python -m cistrain.export --weights WEIGHTS --model model.pt --restore restore.pt --out BUNDLE --id cis-nanodet-v1 ...
+    python -m cistrain.export --weights WEIGHTS --model model.pt --restore restore.pt --out BUNDLE --id cis-nanodet-v2 ...
 """
 
 import argparse
