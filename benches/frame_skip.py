@@ -11,6 +11,7 @@ import json
 import pathlib
 import subprocess
 import tempfile
+import tomllib
 
 from rate_accuracy import clips
 
@@ -77,7 +78,6 @@ def main():
     parser.add_argument("--fps", type=float, default=10, help="about so many frames a second")
     parser.add_argument("--seconds", type=float, default=40, help="of each clip at most")
     args = parser.parse_args()
-    import tomllib
     bundle = tomllib.loads((args.bundle / "manifest.toml").read_text())["id"]
     print("| clip | frames | " + " | ".join(f"{t:g}: changed, recall, skipped" for t in args.thresholds) + " |\n" + "|---" * (len(args.thresholds) + 2) + "|")
     for clip in args.clips:

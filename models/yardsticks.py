@@ -64,8 +64,7 @@ def spread(coded: list, count: int, apart: int, interpolated: bool) -> list:
 def tiles(latents: np.ndarray) -> np.ndarray:
     """[frames, c, h, w] -> grey pictures [frames, rows * h, columns * w] with even sides."""
     n, c, h, w = latents.shape
-    columns = int(np.ceil(np.sqrt(c * h / w)))
-    rows = -(-c // columns)
+    rows, columns = _grid(c, h, w)
     full = np.zeros((n, rows * columns, h, w), np.float32)
     full[:, :c] = latents
     grey = np.clip(np.rint(128 + GREY * full), 0, 255).astype(np.uint8)
@@ -76,10 +75,15 @@ def tiles(latents: np.ndarray) -> np.ndarray:
 def untiled(grey: np.ndarray, shape: tuple) -> np.ndarray:
     """The inverse of `tiles` for latents of that shape."""
     n, c, h, w = shape
-    columns = int(np.ceil(np.sqrt(c * h / w)))
-    rows = -(-c // columns)
+    rows, columns = _grid(c, h, w)
     parts = grey[:, : rows * h, : columns * w].reshape(n, rows, h, columns, w).transpose(0, 1, 3, 2, 4)
     return (parts.reshape(n, rows * columns, h, w)[:, :c].astype(np.float32) - 128) / GREY
+
+
+def _grid(c: int, h: int, w: int) -> tuple[int, int]:
+    """Rows and columns of a picture of c tiles that is about square."""
+    columns = int(np.ceil(np.sqrt(c * h / w)))
+    return -(-c // columns), columns
 
 
 def through(codec: str, crf: int, pictures: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
@@ -101,7 +105,7 @@ class Yardstick:
 
     def __init__(self, args):
         self.args, self.bundle, self.fps = args, Bundle(args.bundle), rate_of(args.clip)
-        self.front, self.detect, _ = load(args.model, None, args.weights)
+        self.front, _, _ = load(args.model, None, args.weights)
         manifest, latents, squeezed = self.bundle.manifest["input"], [], []
         for _, rgb in frames(args.clip, args.frames):
             y, self.geometry = self.bundle.front(rgb, args.input_size)

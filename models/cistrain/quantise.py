@@ -23,6 +23,17 @@ def sticky(scaled: Tensor, reference: Tensor, margin: float) -> Tensor:
     return torch.where(keep, reference, scaled.round()).clamp(-LIMIT, LIMIT)
 
 
+def pair(scaled: Tensor, margin: float) -> Tensor:
+    """Symbols of pairs of frames [2, n, ...] as the encoder chooses them: the second's by the first's."""
+    first = scaled[0].round()
+    return torch.stack([first, sticky(scaled[1], first, margin)])
+
+
+def beyond(change: Tensor, margin: float) -> Tensor:
+    """What of a change costs bits: within the margin the sticky quantiser swallows it."""
+    return change.sign() * (change.abs() - margin).clamp(min=0)
+
+
 def sequence(latents: np.ndarray, qindex: int, margin: float) -> np.ndarray:
     """int16 symbols of a clip [frames, c, h, w] as the encoder chooses them; the first frame has no reference."""
     scaled = latents / np.float32(step(qindex))

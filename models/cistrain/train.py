@@ -20,7 +20,7 @@ from .data import Material, Pairs
 from .families import Family
 from .losses import feature_loss
 from .networks import Detect, Front, Teacher
-from .quantise import step, sticky, straight_through
+from .quantise import beyond, pair, step, straight_through
 from .ratemodel import RateModel
 
 
@@ -48,6 +48,8 @@ class Schedule:
 
 class Trainer:
     """Networks, optimiser and averages of one run."""
+
+    AVERAGED = "model.pt"  # the run's file of what gets exported
 
     def __init__(self, checkpoint: dict, weights: Path, schedule: Schedule):
         self.schedule, self.family = schedule, Family.of(checkpoint["family"])
@@ -107,14 +109,12 @@ class Trainer:
         scaled = latents.view(2, n, *latents.shape[1:]) / size[:, None, None, None]
         margin = float(torch.rand(()) * 0.3)
         with torch.no_grad():
-            first = scaled[0].round()
-            second = sticky(scaled[1], first, margin)
+            symbols = pair(scaled, margin)
         if progress >= s.warm:
-            symbols = straight_through(scaled, torch.stack([first, second]))
-            received = (symbols * size[:, None, None, None]).flatten(0, 1)
+            received = (straight_through(scaled, symbols) * size[:, None, None, None]).flatten(0, 1)
         else:
             received = latents
-        bits = self._bits(scaled, first, margin, qindex, detach=progress < s.warm)
+        bits = self._bits(scaled, symbols[0], margin, qindex, detach=progress < s.warm)
         expanded = self.detect.expand(received)
         terms = answer_loss(self.family, self.detect.back(expanded), answers, labels)
         terms["features"] = s.feature_weight * feature_loss(expanded, features, self.metric)
@@ -131,12 +131,14 @@ class Trainer:
             scaled = scaled.detach()
         positions = scaled.shape[-2] * scaled.shape[-1]
         noise = torch.rand_like(scaled) - 0.5
-        # What the sticky quantiser would swallow is no change at all; beyond its margin the change counts in full.
-        change = scaled[1] - first
-        change = change.sign() * (change.abs() - margin).clamp(min=0)
+        change = beyond(scaled[1] - first, margin)
         key = self.rate(scaled[0] + noise[0], None, qindex)
         inter = self.rate(first + change + noise[1], first, qindex)
         return key.sum((1, 2, 3)) / positions, inter.sum((1, 2, 3)) / positions
+
+    def draw(self, pairs: Pairs) -> tuple:
+        """A batch: the arguments of a step."""
+        return pairs.batch(self.schedule.pairs)
 
     def step(self, noisy: Tensor, clean: Tensor, labels: list[Labels] | None = None) -> dict[str, float]:
         """One optimiser step; returns the terms as numbers."""
@@ -166,13 +168,13 @@ class Trainer:
                     average[key].lerp_(value, 1 - keep)
 
 
-def run(trainer: Trainer, pairs: Pairs, folder: Path, save_every: float = 150.0) -> None:
-    """Trains until the end of the schedule, saving and logging on the way."""
-    s, sums, count, saved = trainer.schedule, {}, 0, time.monotonic()
+def run(trainer, pairs: Pairs, folder: Path, save_every: float = 150.0) -> None:
+    """Trains, detection or the view (train_restore.py), until the end of the schedule, saving and logging on the way."""
+    sums, count, saved = {}, 0, time.monotonic()
     log = (folder / "log.jsonl").open("a")
     while trainer.progress < 1:
         began = time.monotonic()
-        for key, value in trainer.step(*pairs.batch(s.pairs)).items():
+        for key, value in trainer.step(*trainer.draw(pairs)).items():
             sums[key] = sums.get(key, 0.0) + value
         count += 1
         trainer.seconds += time.monotonic() - began
@@ -183,7 +185,7 @@ def run(trainer: Trainer, pairs: Pairs, folder: Path, save_every: float = 150.0)
             sums, count = {}, 0
         if time.monotonic() - saved > save_every or trainer.progress >= 1:
             save(trainer.checkpoint(), folder / "last.pt")
-            save(trainer.averaged(), folder / "model.pt")
+            save(trainer.averaged(), folder / trainer.AVERAGED)
             saved = time.monotonic()
 
 

@@ -8,7 +8,6 @@ Resumes from the run folder; `restore.pt` there holds the averaged weights that 
 import argparse
 import json
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +21,13 @@ from .enhance import ENHANCED, Enhance
 from .families import Family
 from .networks import Front
 from .perception import Discriminator, Perceptual
-from .quantise import step, sticky, straight_through
+from .quantise import beyond, pair, step, straight_through
 from .ratemodel import RateModel
 from .restore import Restore, fit
-from .train import save
+from .train import run
+
+
+MARGIN = 0.15  # how far beyond its cell, in steps, a latent must move before its symbol changes
 
 
 @dataclass
@@ -52,6 +54,7 @@ class ViewSchedule:
 class RestoreTrainer:
     """Networks of the view, adversary, optimisers and averages of one run."""
 
+    AVERAGED = "restore.pt"  # the run's file of what gets exported
     PARTS = ("restore", "enhance", "rate", "average", "average_enhance", "adversary", "optimiser", "critic")
 
     def __init__(self, front: Front, perceptual: Perceptual | None, schedule: ViewSchedule):
@@ -103,7 +106,7 @@ class RestoreTrainer:
         s = self.schedule
         size = step(torch.empty(x.shape[1]).uniform_(s.qindex_least, s.qindex_greatest))[:, None, None, None]
         latents = self.front(x.flatten(0, 1))[0]
-        return _settle(latents.view(2, x.shape[1], *latents.shape[1:]) / size)[0] * size
+        return pair(latents.view(2, x.shape[1], *latents.shape[1:]) / size, MARGIN) * size
 
     def layer(self, x: Tensor, received: Tensor) -> tuple[Tensor | None, Tensor]:
         """Dequantised latents of the enhancement layer, zeros for pairs that go without, and the loss of its bits."""
@@ -115,13 +118,18 @@ class RestoreTrainer:
         qindex = torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest)
         size = step(qindex)
         scaled = z.view(2, n, *z.shape[1:]) / size[:, None, None, None]
-        symbols, change = _settle(scaled)
+        with torch.no_grad():
+            symbols = pair(scaled, MARGIN)
         noise = torch.rand_like(scaled) - 0.5
         key = self.rate(scaled[0] + noise[0], None, qindex)
-        inter = self.rate(symbols[0].detach() + change + noise[1], symbols[0].detach(), qindex)
+        inter = self.rate(symbols[0] + beyond(scaled[1] - symbols[0], MARGIN) + noise[1], symbols[0], qindex)
         bits = (0.15 * key.sum((1, 2, 3)) + inter.sum((1, 2, 3))) / (z.shape[-1] * z.shape[-2])
         mask = (present * size)[:, None, None, None]
-        return symbols * mask, (s.rate_weight * size * bits * present).mean()
+        return straight_through(scaled, symbols) * mask, (s.rate_weight * size * bits * present).mean()
+
+    def draw(self, pairs: Pairs) -> tuple:
+        """A batch: the arguments of a step."""
+        return pairs.batch(self.schedule.pairs)[:2]
 
     def step(self, noisy: Tensor, clean: Tensor) -> dict[str, float]:
         """One step on pairs of pictures [2, n, 3, h, w]."""
@@ -168,17 +176,6 @@ class RestoreTrainer:
         return loss.detach()
 
 
-def _settle(scaled: Tensor, margin: float = 0.15) -> tuple[Tensor, Tensor]:
-    """Symbols of pairs [2, n, c, h, w] as the encoder chooses them, the second's by the first's, with the gradient of `scaled`; and the second's
-    change as far as it costs bits."""
-    with torch.no_grad():
-        first = scaled[0].round()
-        second = sticky(scaled[1], first, margin)
-    change = scaled[1] - first
-    change = change.sign() * (change.abs() - margin).clamp(min=0)
-    return straight_through(scaled, torch.stack([first, second])), change
-
-
 def _window(ours: Tensor, clean: Tensor, size: int = 128) -> tuple[Tensor, Tensor]:
     """The same random window of both batches: VGG16 costs ten times what the restoration does."""
     size = min(size, ours.shape[-1])
@@ -194,26 +191,6 @@ def pixel_loss(ours: Tensor, clean: Tensor) -> Tensor:
         total = total + scale * (ours - clean).abs().mean()
         ours, clean = F.avg_pool2d(ours, 4), F.avg_pool2d(clean, 4)
     return total
-
-
-def run(trainer: RestoreTrainer, pairs: Pairs, folder: Path, save_every: float = 120.0) -> None:
-    """Trains until the time is used up, saving and logging on the way."""
-    log, sums, count, saved = (folder / "log.jsonl").open("a"), {}, 0, time.monotonic()
-    while trainer.progress < 1:
-        began = time.monotonic()
-        for key, value in trainer.step(*pairs.batch(trainer.schedule.pairs)[:2]).items():
-            sums[key] = sums.get(key, 0.0) + value
-        count += 1
-        trainer.seconds += time.monotonic() - began
-        if count == 50:
-            entry = {"steps": trainer.steps, "seconds": round(trainer.seconds)} | {k: round(v / count, 4) for k, v in sums.items()}
-            log.write(json.dumps(entry) + "\n")
-            log.flush()
-            sums, count = {}, 0
-        if time.monotonic() - saved > save_every or trainer.progress >= 1:
-            save(trainer.checkpoint(), folder / "last.pt")
-            save(trainer.averaged(), folder / "restore.pt")
-            saved = time.monotonic()
 
 
 def main() -> None:
@@ -242,7 +219,7 @@ def main() -> None:
         trainer.go_on(torch.load(args["start"]))
     else:
         trainer.fit(pairs.batch(4)[0] for _ in range(20))
-    run(trainer, pairs, args["run"])
+    run(trainer, pairs, args["run"], save_every=120.0)
 
 
 if __name__ == "__main__":
