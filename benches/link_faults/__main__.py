@@ -46,7 +46,7 @@ def faults(folder, frames, options):
             place = folder / f"{n:02}"
             place.mkdir(parents=True)
             try:
-                row = dataclasses.asdict(cases.measure(case, place, frames)[0])
+                row = dataclasses.asdict(cases.measure(case, place, frames))
             except endpoints.Failed as error:
                 row = {"name": case.name, "skipped": f"FAILED: {error}"}
         print(row, flush=True)

@@ -23,7 +23,7 @@ def compare(folder, frames):
             case = cases.Case(name, conditions, sink=f"congestion-control={kind}", encoder="qindex=8", seconds=15)
             place = folder / f"{n}-{kind}"
             place.mkdir(parents=True)
-            yield name, kind, cases.measure(case, place, frames)[0]
+            yield name, kind, cases.measure(case, place, frames)
 
 
 def drop(folder, frames, kind="cubic"):

@@ -25,7 +25,6 @@ class Outcome:
     bytes_up: int = 0
     bytes_down: int = 0
     rebound: int | None = None          # new connections that the camera made
-    note: str = ""
 
     @property
     def lost(self):
