@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::{
     BundleId, Latents, Limits, Prior,
     entropy::{FrameCoder, Wish, range::Reader},
-    frame::{self, Header, HeaderReader},
+    frame::{self, DETECTION, Header, HeaderReader},
     quant::Rescale,
 };
 
-/// Why a unit could not be decoded. After any of them but `UnsupportedLayer` the decoder waits for a key frame.
+/// Why a unit could not be decoded. After any of them but `OtherLayer` the decoder waits for a key frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,7 +41,7 @@ pub enum Error {
 impl Error {
     /// Whether the unit was only not for this decoder: it can be passed over, and decoding goes on.
     pub fn is_skippable(&self) -> bool {
-        matches!(self, Self::Frame(frame::Error::UnsupportedLayer { .. }))
+        matches!(self, Self::Frame(frame::Error::OtherLayer { .. }))
     }
 
     /// Whether the frame is missing what came before it: the stream is fine from its next key frame on.
@@ -63,7 +63,7 @@ pub struct Frame<'a> {
     pub latents: &'a Latents,
 }
 
-/// Decoder of one stream.
+/// Decoder of one layer of a stream.
 #[derive(Debug)]
 pub struct Decoder {
     bundle: BundleId,
@@ -75,12 +75,17 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that waits for its first key frame.
+    /// A decoder of the features for detection that waits for its first key frame.
     pub fn new(bundle: BundleId, prior: Arc<Prior>, limits: Limits) -> Self {
+        Self::of_layer(DETECTION, bundle, prior, limits)
+    }
+
+    /// A decoder of `layer`, whose prior this is, that waits for its first key frame.
+    pub fn of_layer(layer: u8, bundle: BundleId, prior: Arc<Prior>, limits: Limits) -> Self {
         Self {
             bundle,
             prior,
-            headers: HeaderReader::new(limits),
+            headers: HeaderReader::of_layer(layer, limits),
             coder: None,
             latents: Latents::default(),
             qindex: 0,

@@ -19,12 +19,16 @@ pub fn stream(mut data: &[u8]) -> usize {
     let Ok(bundle) = "test".parse::<BundleId>() else {
         return 0;
     };
-    let mut decoder = Decoder::new(bundle, Arc::new(Prior::default()), limits);
+    let decoder = |layer| Decoder::of_layer(layer, bundle.clone(), Arc::new(Prior::default()), limits);
+    let mut decoders = [frame::DETECTION, frame::ENHANCEMENT].map(decoder);
     let mut decoded = 0;
     while let Some(at) = frame::find_sync(data) {
         data = &data[at..];
         while let Ok(peek) = frame::peek(data, &limits) {
             let Some((unit, rest)) = data.split_at_checked(peek.unit_len) else {
+                break;
+            };
+            let Some(decoder) = decoders.get_mut(usize::from(peek.layer)) else {
                 break;
             };
             if decoder.decode(unit).is_err() {

@@ -181,7 +181,7 @@ fn the_late_mark_can_be_set_in_place() {
 }
 
 #[test]
-fn a_layer_of_the_future_is_passed_over() {
+fn another_layer_is_passed_over() {
     let units = stream();
     let mut decoder = decoder();
     decoder.decode(&units[0]).unwrap();

@@ -69,7 +69,12 @@ fn crc32c(before: u32, bytes: &[u8]) -> u32 {
 fn repair(unit: &mut [u8], before: u32) -> u32 {
     let key = unit.first().is_some_and(|first| first & 0x80 != 0);
     let extras = unit.first().is_some_and(|flags| flags & 8 != 0);
-    let at = if key { 6 } else { 1 + usize::from(extras) };
+    let layered = extras && unit.get(1).is_some_and(|extras| extras & 4 != 0);
+    let at = if key {
+        6
+    } else {
+        1 + usize::from(extras) + usize::from(layered)
+    };
     if let Some(rest) = unit.len().checked_sub(at + 1)
         && (rest < 0x80 || (rest >= 0x81 && rest - 1 < 0x4000))
     {
@@ -104,7 +109,7 @@ fn mutated_streams_end_in_latents_in_range_or_an_error() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2");
     let rounds = std::env::var("CIS_MUTATIONS").map_or(400, |rounds| rounds.parse().unwrap());
     let streams = streams(&folder);
-    assert_eq!(streams.len(), 8);
+    assert_eq!(streams.len(), 10);
     let warm = fs::read(folder.join("prior.bin")).unwrap();
     let priors = [&[][..], &warm].map(|bytes| Arc::new(Prior::from_bytes(bytes).unwrap()));
     let mut random = Random(0x5EED);
@@ -125,11 +130,14 @@ fn mutated_streams_end_in_latents_in_range_or_an_error() {
         }
         let checked = below(&mut random, 8) > 0;
         let prior = priors[below(&mut random, 2)].clone();
-        let mut decoder = Decoder::new("golden".parse().unwrap(), prior, fuzz::limits());
-        let mut crc = 0;
+        let decoder =
+            |layer| Decoder::of_layer(layer, "golden".parse().unwrap(), prior.clone(), fuzz::limits());
+        let mut layers = [frame::DETECTION, frame::ENHANCEMENT].map(|layer| (decoder(layer), 0));
         for unit in &mut units {
+            let layer = frame::peek(unit, &Limits::default()).map_or(0, |peek| usize::from(peek.layer % 2));
+            let (decoder, crc) = &mut layers[layer];
             if checked {
-                crc = repair(unit, crc);
+                *crc = repair(unit, *crc);
             }
             match decoder.decode(unit) {
                 Ok(frame) => {

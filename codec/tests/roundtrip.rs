@@ -4,9 +4,14 @@
 
 mod common;
 
-use cis_codec::{Encoder, encode, quant};
+use cis_codec::{
+    Decoder, Encoder, Limits, Prior, encode,
+    frame::{self, DETECTION, ENHANCEMENT},
+    quant,
+};
 use common::*;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// Codes every frame and compares the two ends.
 fn assert_round_trip(encoder: &mut Encoder, frames: &[(Vec<f32>, cis_codec::Shape, bool)]) {
@@ -23,6 +28,60 @@ fn assert_round_trip(encoder: &mut Encoder, frames: &[(Vec<f32>, cis_codec::Shap
         assert_eq!(frame.header.pts_ns, input.pts_ns);
         assert_eq!(frame.header.capture_utc_ns, input.capture_utc_ns);
     }
+}
+
+/// A second layer is a stream of its own: neither end of one looks at the units of the other.
+#[test]
+fn layers_do_not_touch_each_other() {
+    let (low, high) = (shape(6, 5, 4), shape(3, 10, 8));
+    let config = |layer| encode::Config {
+        layer,
+        key_interval: 7,
+        ..encode::Config::new(bundle())
+    };
+    let code = |layers: &[(u8, cis_codec::Shape)]| {
+        let mut sides: Vec<_> = layers
+            .iter()
+            .map(|&(layer, shape)| (encoder(config(layer)), Scene::new(shape, 5, 0.3)))
+            .collect();
+        let mut units = Vec::new();
+        for index in 0..20 {
+            for (encoder, scene) in &mut sides {
+                let latents = scene.frame(index);
+                let packet = encoder.encode(&input(&latents, scene.shape, index)).unwrap();
+                units.push((packet.header.layer, packet.data, encoder.reconstruction().clone()));
+            }
+        }
+        units
+    };
+    let both = code(&[(DETECTION, low), (ENHANCEMENT, high)]);
+    let alone = code(&[(DETECTION, low)]);
+    let mut decoders = [DETECTION, ENHANCEMENT]
+        .map(|layer| Decoder::of_layer(layer, bundle(), Arc::new(Prior::default()), Limits::default()));
+    let (mut detection, mut smallest) = (Vec::new(), usize::MAX);
+    for (layer, unit, kept) in &both {
+        assert_eq!(frame::peek(unit, &Limits::default()).unwrap().layer, *layer);
+        for decoder in &mut decoders {
+            match decoder.decode(unit) {
+                Ok(frame) => assert_eq!((frame.header.layer, frame.latents), (*layer, kept)),
+                Err(error) => assert!(error.is_skippable(), "{error}"),
+            }
+        }
+        match *layer {
+            DETECTION => detection.push(unit),
+            _ => smallest = smallest.min(unit.len()),
+        }
+    }
+    assert!(
+        detection.into_iter().eq(alone.iter().map(|(_, unit, _)| unit)),
+        "layer 0 is the same with and without layer 1"
+    );
+    assert!(smallest < 200, "inter units of layer 1 exist");
+    let mut encoder = encoder(config(ENHANCEMENT));
+    assert!(
+        encoder.set_config(config(DETECTION)).is_err(),
+        "an encoder stays in its layer"
+    );
 }
 
 /// Integers as the latents that `exact()` turns back into them.

@@ -47,7 +47,8 @@ class Restore(nn.Module):
         self.linear = nn.Conv2d(channels, 3 * CELL * CELL, 3, 1, 1)
         self.enter = nn.Conv2d(channels, WIDTHS[0], 3, 1, 1)
         self.at32 = nn.Sequential(ResidualBlock(WIDTHS[0]), ResidualBlock(WIDTHS[0]), *_finer(WIDTHS[0], WIDTHS[1]))
-        self.enhanced = zero(nn.Conv2d(ENHANCED, WIDTHS[1], 3, 1, 1, bias=False))
+        # Not zero at first: nothing would flow back to the layer, and the price of its bits alone would silence it.
+        self.enhanced = nn.Conv2d(ENHANCED, WIDTHS[1], 3, 1, 1, bias=False)
         self.at16 = nn.Sequential(ResidualBlock(WIDTHS[1]), ResidualBlock(WIDTHS[1]), *_finer(WIDTHS[1], WIDTHS[2]))
         self.at8, self.memory = ResidualBlock(WIDTHS[2]), Memory(WIDTHS[2])
         self.at4 = nn.Sequential(*_finer(WIDTHS[2], WIDTHS[3]), ResidualBlock(WIDTHS[3]))

@@ -48,7 +48,8 @@ class ViewSchedule:
     enhanced_share: float = 0.0  # of the pairs that have the enhancement layer
     enhanced_least: float = 20.0  # its qindex
     enhanced_greatest: float = 48.0
-    rate_weight: float = 0.004  # loss per bit and position of that layer at step 1
+    rate_weight: float = 0.002  # loss per bit and position of that layer at step 1
+    rate_ramp: float = 0.25  # share in which that price rises from nothing: first the layer has to be of use
 
 
 class RestoreTrainer:
@@ -125,7 +126,8 @@ class RestoreTrainer:
         inter = self.rate(symbols[0] + beyond(scaled[1] - symbols[0], MARGIN) + noise[1], symbols[0], qindex)
         bits = (0.15 * key.sum((1, 2, 3)) + inter.sum((1, 2, 3))) / (z.shape[-1] * z.shape[-2])
         mask = (present * size)[:, None, None, None]
-        return straight_through(scaled, symbols) * mask, (s.rate_weight * size * bits * present).mean()
+        price = s.rate_weight * min(1.0, self.progress / s.rate_ramp) if s.rate_ramp > 0 else s.rate_weight
+        return straight_through(scaled, symbols) * mask, (price * size * bits * present).mean()
 
     def draw(self, pairs: Pairs) -> tuple:
         """A batch: the arguments of a step."""

@@ -1,11 +1,13 @@
 //! What can be asked of an encoder, and the check that it is possible.
 
 use super::Error;
-use crate::{BundleId, Limits, quant};
+use crate::{BundleId, Limits, frame::DETECTION, quant};
 
-/// Settings of an encoder. All but `bundle` can be changed between frames.
+/// Settings of an encoder. All but `bundle` and `layer` can be changed between frames.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Layer of the stream; the key frames of one are none of the other.
+    pub layer: u8,
     /// Bundle that makes the latents.
     pub bundle: BundleId,
     /// Finest quantiser index that rate control may choose.
@@ -35,6 +37,7 @@ impl Config {
     /// Constant quality at the middle index, with every other setting at its default.
     pub fn new(bundle: BundleId) -> Self {
         Self {
+            layer: DETECTION,
             bundle,
             qindex_min: 8,
             qindex_max: 56,

@@ -105,9 +105,18 @@ impl Encoder {
         })
     }
 
-    /// Changes the settings from the next frame on. The bundle has to stay.
+    /// Changes the settings from the next frame on. Bundle and layer have to stay.
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
         config.check()?;
+        if config.layer != self.config.layer {
+            let own = f64::from(self.config.layer);
+            return Err(Error::Config {
+                field: "layer",
+                found: config.layer.into(),
+                min: own,
+                max: own,
+            });
+        }
         if config.bundle != self.config.bundle {
             return Err(Error::BundleChanged {
                 stream: self.config.bundle.clone(),
@@ -235,6 +244,7 @@ impl Encoder {
 
     fn fields(&self, source: Size, shape: Shape, qindex: u8, pts_ns: u64, capture_utc_ns: u64) -> Fields {
         Fields {
+            layer: self.config.layer,
             pts_ns,
             capture_utc_ns,
             bundle: self.config.bundle.clone(),

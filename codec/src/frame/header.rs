@@ -6,12 +6,17 @@ use crate::{BundleId, InvalidBundleId, Shape, Size};
 /// Version of the bitstream that this crate writes and reads.
 pub const VERSION: u8 = 2;
 
+/// Layer of the features for detection.
+pub const DETECTION: u8 = 0;
+/// Layer of what the operator's view needs besides.
+pub const ENHANCEMENT: u8 = 1;
+
 /// Everything a unit says outside its payload, in absolute values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Version of the bitstream.
     pub version: u8,
-    /// 0: features for detection. Others are reserved for enhancement of the operator's view.
+    /// [`DETECTION`] or [`ENHANCEMENT`]; others are reserved.
     pub layer: u8,
     /// Number of the frame: one more than that of the unit before.
     pub number: u64,
@@ -90,11 +95,13 @@ pub enum Error {
         /// Its upper limit.
         limit: u64,
     },
-    /// The unit belongs to a layer that this version cannot read; it can be passed over.
-    #[error("layer {found} is not supported, only 0 is")]
-    UnsupportedLayer {
+    /// The unit belongs to a layer that is not read here; it can be passed over.
+    #[error("a unit of layer {found}, those of layer {wanted} are read here")]
+    OtherLayer {
         /// Layer of the unit.
         found: u8,
+        /// The reader's layer.
+        wanted: u8,
     },
 }
 

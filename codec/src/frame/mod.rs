@@ -10,7 +10,7 @@ pub(crate) mod varint;
 mod writer;
 
 pub(crate) use crc::crc32c;
-pub use header::{Error, Header, VERSION};
+pub use header::{DETECTION, ENHANCEMENT, Error, Header, VERSION};
 pub use peek::{MAX_HEADER, Peek, PeekError, find_sync, peek, set_late};
 pub use reader::HeaderReader;
 pub(crate) use writer::{Fields, HeaderWriter};

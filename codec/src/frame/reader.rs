@@ -1,7 +1,7 @@
 //! Reading headers: checks a unit and turns its deltas into absolute values.
 
 use super::{
-    Error, Header, VERSION,
+    DETECTION, Error, Header, VERSION,
     crc::crc32c,
     header,
     peek::{Prefix, crc_len, extra, flag, is_inter, prefix},
@@ -17,17 +17,27 @@ pub(super) struct Chain {
     pub crc: u32,
 }
 
-/// Reads the headers of one stream in order. After any error but [`Error::UnsupportedLayer`] it waits for a key frame.
+/// Reads the headers of one layer of a stream in order. After any error but [`Error::OtherLayer`] it waits for a key frame.
 #[derive(Clone, Debug)]
 pub struct HeaderReader {
+    layer: u8,
     limits: Limits,
     chain: Option<Chain>,
 }
 
 impl HeaderReader {
-    /// A reader that waits for its first key frame.
+    /// A reader of the features for detection that waits for its first key frame.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, chain: None }
+        Self::of_layer(DETECTION, limits)
+    }
+
+    /// A reader of `layer` that waits for its first key frame.
+    pub fn of_layer(layer: u8, limits: Limits) -> Self {
+        Self {
+            layer,
+            limits,
+            chain: None,
+        }
     }
 
     /// Checks one whole unit and returns its header.
@@ -42,8 +52,11 @@ impl HeaderReader {
 
     pub(crate) fn read_with_payload<'a>(&mut self, unit: &'a [u8]) -> Result<(Header, &'a [u8]), Error> {
         let prefix = prefix(unit, &self.limits).inspect_err(|_| self.chain = None)?;
-        if prefix.layer != 0 {
-            return Err(Error::UnsupportedLayer { found: prefix.layer });
+        if prefix.layer != self.layer {
+            return Err(Error::OtherLayer {
+                found: prefix.layer,
+                wanted: self.layer,
+            });
         }
         let before = self.chain.take();
         if prefix.unit_len != unit.len() {
@@ -138,7 +151,7 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
     let qindex = take_qindex(&mut rest)?;
     let header = Header {
         version: VERSION,
-        layer: 0,
+        layer: prefix.layer,
         number,
         pts_ns,
         capture_utc_ns,

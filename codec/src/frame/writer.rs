@@ -1,7 +1,7 @@
 //! Writing units: the mirror of the reader.
 
 use super::{
-    Header, VERSION,
+    DETECTION, Header, VERSION,
     peek::{MAGIC, SYNC, crc_len, extra, flag},
     reader::{Chain, checksum},
     varint,
@@ -11,6 +11,7 @@ use crate::{BundleId, Shape, Size};
 /// What the encoder says about one frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
+    pub layer: u8,
     pub pts_ns: u64,
     pub capture_utc_ns: u64,
     pub bundle: BundleId,
@@ -51,10 +52,10 @@ impl HeaderWriter {
 
         let mut unit = vec![SYNC, VERSION << flag::VERSION_SHIFT | flag::KEY];
         unit.extend_from_slice(&MAGIC);
-        unit.push(0);
+        unit.push(fields.layer);
         let header = Header {
             version: VERSION,
-            layer: 0,
+            layer: fields.layer,
             number,
             pts_ns: fields.pts_ns,
             capture_utc_ns: fields.capture_utc_ns,
@@ -99,11 +100,17 @@ impl HeaderWriter {
             None => flags |= flag::REPEAT,
         }
         let mut unit = Vec::with_capacity(body.len() + 8);
+        if header.layer != DETECTION {
+            extras |= extra::LAYER;
+        }
         if extras != 0 {
             flags |= flag::EXTRAS;
             unit.extend([flags >> 1, extras]);
         } else {
             unit.push(flags >> 1);
+        }
+        if header.layer != DETECTION {
+            unit.push(header.layer);
         }
         header.number = header.number.wrapping_add(1);
         header.pts_ns = fields.pts_ns;

@@ -137,11 +137,20 @@ class Latents:
         return v - 1
 
 
-class Stream:
-    """Unit: decodes unit after unit."""
+def layer_of(data, start):
+    """Unit: the layer of the one that starts there."""
+    key = data[start] == 0xC5
+    extras = data[start + 1] if not key and data[start] << 1 & EXTRAS else 0
+    if key:
+        return data[start + 5]
+    return data[start + 2] if extras & LAYER_PRESENT else 0
 
-    def __init__(self, data, prior):
-        self.reader = Reader(data)
+
+class Layer:
+    """Unit, layers: decodes the units of one layer, which build on each other."""
+
+    def __init__(self, reader, prior):
+        self.reader = reader
         self.prior = prior
 
     def unit(self):
@@ -157,7 +166,7 @@ class Stream:
         require(not self.key or reader.take(3) == b"cis", "magic")
         extras = reader.u8() if flags & EXTRAS else 0
         if self.key or extras & LAYER_PRESENT:
-            require(reader.u8() == 0, "a layer that is not in the golden streams")
+            reader.u8()
         length = reader.varint()
         end = reader.at + length
         crc_size = 4 if self.key else 2
@@ -222,13 +231,16 @@ class Stream:
 
 def decode(data, prior):
     """The number of frames of a stream and their sum."""
-    stream = Stream(data, prior)
+    reader = Reader(data)
+    layers = [Layer(reader, prior), Layer(reader, prior)]
     total = hashlib.sha256()
     frames = 0
-    while stream.reader.at < len(data):
-        stream.unit()
-        stream.digest(total)
-        frames += 1
+    while reader.at < len(data):
+        number = layer_of(data, reader.at)
+        require(number < len(layers), "a layer that is not in the golden streams")
+        layers[number].unit()
+        layers[number].digest(total)
+        frames += number == 0
     return frames, total.hexdigest()
 
 

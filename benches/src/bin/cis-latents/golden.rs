@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
-use cis_codec::{Encoder, Prior, Shape, Size, encode, prior::Trainer};
+use cis_codec::{Encoder, Prior, Shape, Size, encode, frame::ENHANCEMENT, prior::Trainer};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -43,6 +43,8 @@ struct Vector {
     shape: Shape,
     frames: u32,
     script: Script,
+    /// Has an enhancement layer, with half as many channels and twice as many latents on each axis.
+    enhanced: bool,
 }
 
 const SHAPE: Shape = Shape {
@@ -50,12 +52,13 @@ const SHAPE: Shape = Shape {
     width: 10,
     height: 8,
 };
-const VECTORS: [Vector; 4] = [
+const VECTORS: [Vector; 5] = [
     Vector {
         name: "plain",
         shape: SHAPE,
         frames: 24,
         script: |_, _| None,
+        enhanced: false,
     },
     Vector {
         name: "qindex",
@@ -68,6 +71,7 @@ const VECTORS: [Vector; 4] = [
                 ..config.clone()
             })
         },
+        enhanced: false,
     },
     Vector {
         name: "extremes",
@@ -85,6 +89,7 @@ const VECTORS: [Vector; 4] = [
                 ..config.clone()
             })
         },
+        enhanced: false,
     },
     Vector {
         name: "single",
@@ -101,53 +106,98 @@ const VECTORS: [Vector; 4] = [
                 ..config.clone()
             })
         },
+        enhanced: false,
+    },
+    Vector {
+        name: "layers",
+        shape: SHAPE,
+        frames: 24,
+        script: |_, _| None,
+        enhanced: true,
     },
 ];
 
+/// One layer of a vector: its encoder, and what it looks like.
+struct Layer {
+    encoder: Encoder,
+    config: encode::Config,
+    shape: Shape,
+    seed: u32,
+    scale: f32,
+}
+
+impl Layer {
+    /// Codes the frame at `index`, and adds what it decodes to to `sum`.
+    fn code(&mut self, script: Script, index: u32, sum: &mut Sha256) -> Result<Vec<u8>> {
+        if let Some(changed) = script(index, &self.config) {
+            self.encoder.set_config(changed.clone())?;
+            self.config = changed;
+        }
+        let pts_ns = u64::from(index) * 33_333_333 + u64::from(index % 3);
+        let capture_utc_ns = 1_790_000_000_000_000_000 + pts_ns + u64::from(index / 10);
+        let packet = if index % 8 == 5 {
+            self.encoder.encode_repeat(pts_ns, capture_utc_ns)?
+        } else {
+            let latents = latents(self.shape, self.seed, index);
+            self.encoder.encode(&encode::Input {
+                latents: &latents.iter().map(|y| y * self.scale).collect::<Vec<_>>(),
+                shape: self.shape,
+                source: Size {
+                    width: 1920,
+                    height: 1080,
+                },
+                pts_ns,
+                capture_utc_ns,
+                force_key: index == 13,
+            })?
+        };
+        let header = &packet.header;
+        sum.update(header.number.to_le_bytes());
+        sum.update(header.pts_ns.to_le_bytes());
+        sum.update(header.capture_utc_ns.to_le_bytes());
+        sum.update([u8::from(header.key), header.qindex]);
+        let q = &self.encoder.reconstruction().q;
+        q.iter().for_each(|q| sum.update(q.to_le_bytes()));
+        Ok(packet.data.into())
+    }
+}
+
 impl Vector {
     fn code(&self, prior: &Arc<Prior>) -> Result<(Vec<u8>, String)> {
-        let mut config = encode::Config {
+        let config = encode::Config {
             key_interval: 9,
             ..encode::Config::new(BUNDLE.parse()?)
         };
-        let mut encoder = Encoder::new(config.clone(), prior.clone())?;
+        let mut layers = vec![Layer {
+            encoder: Encoder::new(config.clone(), prior.clone())?,
+            config: config.clone(),
+            shape: self.shape,
+            seed: 77,
+            scale: if self.name == "extremes" { 60.0 } else { 1.0 },
+        }];
+        if self.enhanced {
+            let config = encode::Config {
+                layer: ENHANCEMENT,
+                qindex: 24,
+                ..config
+            };
+            layers.push(Layer {
+                encoder: Encoder::new(config.clone(), prior.clone())?,
+                config,
+                shape: Shape {
+                    channels: self.shape.channels / 2,
+                    width: self.shape.width * 2,
+                    height: self.shape.height * 2,
+                },
+                seed: 78,
+                scale: 1.0,
+            });
+        }
         let (mut stream, mut sum) = (Vec::new(), Sha256::new());
         for index in 0..self.frames {
-            if let Some(changed) = (self.script)(index, &config) {
-                encoder.set_config(changed.clone())?;
-                config = changed;
+            for layer in &mut layers {
+                stream.extend(layer.code(self.script, index, &mut sum)?);
             }
-            let scale = if self.name == "extremes" { 60.0 } else { 1.0 };
-            let latents: Vec<f32> = latents(self.shape, 77, index).iter().map(|y| y * scale).collect();
-            let pts_ns = u64::from(index) * 33_333_333 + u64::from(index % 3);
-            let capture_utc_ns = 1_790_000_000_000_000_000 + pts_ns + u64::from(index / 10);
-            let packet = if index % 8 == 5 {
-                encoder.encode_repeat(pts_ns, capture_utc_ns)?
-            } else {
-                let source = Size {
-                    width: 1920,
-                    height: 1080,
-                };
-                encoder.encode(&encode::Input {
-                    latents: &latents,
-                    shape: self.shape,
-                    source,
-                    pts_ns,
-                    capture_utc_ns,
-                    force_key: index == 13,
-                })?
-            };
-            stream.extend_from_slice(&packet.data);
-            let header = &packet.header;
-            sum.update(header.number.to_le_bytes());
-            sum.update(header.pts_ns.to_le_bytes());
-            sum.update(header.capture_utc_ns.to_le_bytes());
-            sum.update([u8::from(header.key), header.qindex]);
-            encoder
-                .reconstruction()
-                .q
-                .iter()
-                .for_each(|q| sum.update(q.to_le_bytes()));
         }
         let sum = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((stream, sum))
