@@ -6,7 +6,7 @@ use crate::bundle::Bundle;
 use crate::geometry::Geometry;
 use crate::picture::Layout;
 use crate::restore::Picture;
-use crate::runtime::{Dim, Network, Outputs, Runtime, Selection, SessionOptions, TensorSpec};
+use crate::runtime::{Dim, Given, Network, Outputs, Runtime, Selection, SessionOptions, TensorSpec};
 use crate::{Error, Result};
 
 /// Information squeezing and the front of the detector.
@@ -18,6 +18,8 @@ pub struct Front {
     squeezed_name: String,
     channels: usize,
     squeeze: u32,
+    /// Pixels of x per latent.
+    stride: u32,
     layout: Layout,
     latents: Vec<f32>,
 }
@@ -78,6 +80,7 @@ impl Front {
             squeezed_name: graph.squeezed.clone(),
             channels,
             squeeze: manifest.input.squeeze,
+            stride: manifest.latents.stride,
             layout: manifest.input.layout,
             latents: Vec::new(),
         })
@@ -89,6 +92,7 @@ impl Front {
     /// [`Error::OutOfRange`] when `x` is not of the geometry's size; what the network reports.
     pub fn run(&mut self, x: &[u8], geometry: &Geometry) -> Result<&[f32]> {
         let dims = dims(self.layout, x, geometry)?;
+        let size = geometry.grid(self.stride);
         let Self {
             network,
             latents,
@@ -96,8 +100,8 @@ impl Front {
             latents_name,
             ..
         } = self;
-        network.run(dims, x, &self.latents_only, |outputs| {
-            keep_latents(outputs, latents_name, *channels, geometry, latents)
+        network.run(&[Given::bytes(dims, x)], &self.latents_only, |outputs| {
+            keep_latents(outputs, latents_name, *channels, size, latents)
         })?;
         Ok(&self.latents)
     }
@@ -114,18 +118,18 @@ impl Front {
                     Some(opened) => opened,
                     None => opened.insert(opener.open(&self.squeezed_name)?),
                 };
-                let picture = own.run(dims, x, selection, |outputs| {
+                let picture = own.run(&[Given::bytes(dims, x)], selection, |outputs| {
                     picture(outputs, &self.squeezed_name, self.squeeze, geometry)
                 })?;
                 self.run(x, geometry)?;
                 picture
             }
-            Squeezer::Front(both) => self.network.run(dims, x, both, |outputs| {
+            Squeezer::Front(both) => self.network.run(&[Given::bytes(dims, x)], both, |outputs| {
                 keep_latents(
                     outputs,
                     &self.latents_name,
                     self.channels,
-                    geometry,
+                    geometry.grid(self.stride),
                     &mut self.latents,
                 )?;
                 picture(outputs, &self.squeezed_name, self.squeeze, geometry)
@@ -152,17 +156,20 @@ fn open(
     options: &SessionOptions,
     outputs: &[TensorSpec<'_>],
 ) -> Result<Network> {
-    let input = &bundle.manifest().input;
-    let dims = match input.layout {
-        Layout::Interleaved => [Dim::Is(1), Dim::Any, Dim::Any, Dim::Fixed(3)],
-        Layout::Planar => [Dim::Is(1), Dim::Fixed(3), Dim::Any, Dim::Any],
-    };
     let x = TensorSpec {
         name: &bundle.manifest().front.input,
         element: Element::Uint8,
-        dims: &dims,
+        dims: x_dims(bundle.manifest().input.layout),
     };
-    Network::open(runtime, bundle, file, options, &x, outputs)
+    Network::open(runtime, bundle, file, options, &[x], outputs)
+}
+
+/// What a network must say of x.
+pub(crate) fn x_dims(layout: Layout) -> &'static [Dim] {
+    match layout {
+        Layout::Interleaved => &[Dim::Is(1), Dim::Any, Dim::Any, Dim::Fixed(3)],
+        Layout::Planar => &[Dim::Is(1), Dim::Fixed(3), Dim::Any, Dim::Any],
+    }
 }
 
 fn squeezed(name: &str) -> TensorSpec<'_> {
@@ -173,7 +180,8 @@ fn squeezed(name: &str) -> TensorSpec<'_> {
     }
 }
 
-fn dims(layout: Layout, x: &[u8], geometry: &Geometry) -> Result<[usize; 4]> {
+/// The shape of x, whose length is checked.
+pub(crate) fn dims(layout: Layout, x: &[u8], geometry: &Geometry) -> Result<[usize; 4]> {
     if x.len() != geometry.x_bytes() {
         let legal = geometry.x_bytes().to_string();
         return Err(Error::range("length of x", x.len(), legal));
@@ -185,14 +193,14 @@ fn dims(layout: Layout, x: &[u8], geometry: &Geometry) -> Result<[usize; 4]> {
     })
 }
 
-fn keep_latents(
+/// Copies latents of `channels` times (width, height) out of an output.
+pub(crate) fn keep_latents(
     outputs: &Outputs<'_>,
     name: &str,
     channels: usize,
-    geometry: &Geometry,
+    (width, height): (usize, usize),
     latents: &mut Vec<f32>,
 ) -> Result<()> {
-    let (width, height) = (usize::from(geometry.latents.0), usize::from(geometry.latents.1));
     let (_, y) = outputs.tensor::<f32>(name, &[Some(1), Some(channels), Some(height), Some(width)])?;
     latents.clear();
     latents.extend_from_slice(y);

@@ -111,6 +111,12 @@ impl Geometry {
         usize::from(self.latents.0) * usize::from(self.latents.1)
     }
 
+    /// Places of a grid over x that has one every `stride` pixels, a divisor of the sides of x: (width, height).
+    pub fn grid(&self, stride: u32) -> (usize, usize) {
+        let places = |side: u32| (side / stride.max(1)) as usize;
+        (places(self.x.0), places(self.x.1))
+    }
+
     /// Bytes of x.
     pub fn x_bytes(&self) -> usize {
         self.x.0 as usize * self.x.1 as usize * 3

@@ -11,8 +11,12 @@ use tempfile::TempDir;
 
 /// A copy of the fixture, its manifest edited.
 fn copy(edit: impl FnOnce(String) -> String) -> TempDir {
+    copy_of(&tiny_folder(), edit)
+}
+
+fn copy_of(fixture: &Path, edit: impl FnOnce(String) -> String) -> TempDir {
     let folder = TempDir::new().expect("temporary folder");
-    for entry in fs::read_dir(tiny_folder()).expect("fixture") {
+    for entry in fs::read_dir(fixture).expect("fixture") {
         let path = entry.expect("fixture").path();
         fs::copy(&path, folder.path().join(path.file_name().expect("name"))).expect("copy");
     }
@@ -56,6 +60,50 @@ fn fixture_loads() {
     );
     assert!(bundle.prior().is_empty());
     assert!(bundle.file("manifest.toml").is_none());
+}
+
+#[test]
+fn faults_of_the_view_are_named() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "enhanced = \"z\"",
+            "",
+            &["restore.enhanced is missing", "[enhance]"],
+        ),
+        (
+            "channels = 3",
+            "channels = 0",
+            &["enhance.channels is 0", "1..=1024"],
+        ),
+        (
+            "channels = 1\nstride = 16",
+            "channels = 1\nstride = 48",
+            &["restore.state.stride is 48", "divisor"],
+        ),
+        (
+            "qindex-default = 24",
+            "qindex-default = 60",
+            &["enhance.qindex-default is 60", "8..=56"],
+        ),
+        (
+            "prior-file = \"enhance-prior.bin\"",
+            "prior-file = \"none.bin\"",
+            &["enhance.prior-file is none.bin"],
+        ),
+        (
+            "output = \"next\"",
+            "output = \"next\"\nextra = 1",
+            &["unknown field", "extra"],
+        ),
+    ];
+    let tinyview = tiny_folder().with_file_name("tinyview");
+    for (from, to, words) in cases {
+        let folder = copy_of(&tinyview, |text| {
+            assert!(text.contains(from), "{from:?} is not in the fixture's manifest");
+            text.replacen(from, to, 1)
+        });
+        refused(folder.path(), words);
+    }
 }
 
 #[test]

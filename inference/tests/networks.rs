@@ -243,7 +243,7 @@ fn bad_parameters_are_named() {
         "{error}"
     );
     let restored = restorer(&bundle)
-        .restore(&latents[1..], &g)
+        .restore(latents[1..].into(), &g)
         .expect_err("must be refused")
         .to_string();
     assert!(restored.contains("number of latents is 4991"), "{restored}");
@@ -339,7 +339,9 @@ fn nonsense_latents_yield_no_nonsense() {
                 "{value}: {d:?}"
             );
         }
-        let picture = restorer(&bundle).restore(&latents, &g).expect("runs");
+        let picture = restorer(&bundle)
+            .restore(latents.as_slice().into(), &g)
+            .expect("runs");
         assert_eq!(picture.data.len(), 832 * 512 * 3);
     }
 }
@@ -354,7 +356,7 @@ fn restored_picture_is_the_source_again() {
         .expect("runs")
         .to_vec();
     let mut restorer = restorer(&bundle);
-    let picture = restorer.restore(&latents, &g).expect("runs");
+    let picture = restorer.restore(latents.as_slice().into(), &g).expect("runs");
     assert_eq!(
         (picture.width, picture.height, picture.data.len()),
         (1280, 720, 1280 * 720 * 3)
@@ -375,7 +377,7 @@ fn restored_picture_is_the_source_again() {
         let mut data = vec![7; stride * 720 - 64];
         restorer
             .restore_into(
-                &latents,
+                latents.as_slice().into(),
                 &g,
                 Output {
                     format,
@@ -408,7 +410,7 @@ fn restored_picture_is_the_source_again() {
         stride: 3840,
     };
     let error = restorer
-        .restore_into(&latents, &g, output)
+        .restore_into(latents.as_slice().into(), &g, output)
         .expect_err("must be refused")
         .to_string();
     assert!(error.contains("100 bytes do not hold 1280x720"), "{error}");
@@ -444,6 +446,6 @@ fn embedded_bundle_runs() {
     for again in &batch {
         assert_eq!(again.len(), found.len());
     }
-    let picture = restorer(&bundle).restore(latents, &g).expect("runs");
+    let picture = restorer(&bundle).restore(latents.into(), &g).expect("runs");
     assert_eq!((picture.width, picture.height), (1280, 720));
 }

@@ -95,7 +95,7 @@ fn a_wide_source_goes_into_a_small_image_and_comes_back() {
     );
 
     let mut restorer = Restorer::new(&runtime(), &bundle, &options).expect("opens");
-    let picture = restorer.restore(&latents, &g).expect("runs");
+    let picture = restorer.restore(latents.as_slice().into(), &g).expect("runs");
     assert_eq!((picture.width, picture.height), (1664, 936));
     let pixel = |x: usize, y: usize| &picture.data[(y * 1664 + x) * 3..][..3];
     assert_eq!((pixel(224, 160), pixel(1500, 40)), (&[255; 3][..], &[128; 3][..]));

@@ -34,6 +34,8 @@ pub struct Manifest {
     pub detect: DetectGraph,
     /// Latents to picture.
     pub restore: RestoreGraph,
+    /// x to latents of the enhancement layer, when the bundle has one.
+    pub enhance: Option<EnhanceGraph>,
     /// Initial state of the entropy coder.
     pub prior: Prior,
     /// Class names.
@@ -119,6 +121,52 @@ pub struct RestoreGraph {
     pub input: String,
     /// Name of the picture's tensor.
     pub picture: String,
+    /// Name of the input for latents of the enhancement layer; there when the bundle has `[enhance]`.
+    pub enhanced: Option<String>,
+    /// What the network remembers from picture to picture, if it does.
+    pub state: Option<State>,
+    /// Multiply-accumulates at 832x512.
+    pub macs: f64,
+}
+
+/// `[restore.state]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct State {
+    /// Name of the input for what was remembered; zeros when nothing is.
+    pub input: String,
+    /// Name of the output to be remembered.
+    pub output: String,
+    /// Channels.
+    pub channels: u16,
+    /// Pixels of x per place, on each axis.
+    pub stride: u32,
+}
+
+/// `[enhance]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EnhanceGraph {
+    /// The network's file.
+    pub file: String,
+    /// Name of the input tensor for x.
+    pub input: String,
+    /// Name of the input tensor for the latents that the receiver has anyway.
+    pub received: String,
+    /// Name of the tensor of the layer's latents.
+    pub latents: String,
+    /// Channels of the layer's latents.
+    pub channels: u16,
+    /// Pixels of x per latent, on each axis.
+    pub stride: u32,
+    /// Finest step that the networks were trained for.
+    pub qindex_min: u8,
+    /// Coarsest step that the networks were trained for.
+    pub qindex_max: u8,
+    /// Step when the user gives none.
+    pub qindex_default: u8,
+    /// The file of the initial state of the layer's entropy coder.
+    pub prior_file: String,
     /// Multiply-accumulates at 832x512.
     pub macs: f64,
 }

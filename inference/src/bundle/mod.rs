@@ -14,7 +14,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
-pub use manifest::{Classes, DetectGraph, File, FrontGraph, Input, Latents, Manifest, Prior, RestoreGraph};
+pub use manifest::{
+    Classes, DetectGraph, EnhanceGraph, File, FrontGraph, Input, Latents, Manifest, Prior, RestoreGraph,
+    State,
+};
 pub use validate::MAX_FILE;
 
 use crate::{Error, Result};
@@ -135,6 +138,12 @@ impl Bundle {
     /// The entropy coder's initial state; may be empty (cold start).
     pub fn prior(&self) -> Bytes {
         self.file(&self.0.manifest.prior.file).unwrap_or_default()
+    }
+
+    /// That of the enhancement layer, when there is one.
+    pub fn enhance_prior(&self) -> Option<Bytes> {
+        let graph = self.0.manifest.enhance.as_ref()?;
+        Some(self.file(&graph.prior_file).unwrap_or_default())
     }
 
     /// Class names, in the order of the class ids.

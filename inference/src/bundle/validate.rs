@@ -20,6 +20,21 @@ pub fn validate(m: &Manifest) -> Result<()> {
     check(is_id(&m.id), "id", &m.id, "[a-z0-9][a-z0-9.-]{0,62}")?;
     check(is_name(&m.version), "version", &m.version, NAME)?;
     numbers(m)?;
+    let enhance = m.enhance.iter().flat_map(|e| {
+        [
+            ("enhance.input", &e.input),
+            ("enhance.received", &e.received),
+            ("enhance.latents", &e.latents),
+        ]
+    });
+    let state = m.restore.state.iter();
+    let state = state.flat_map(|s| {
+        [
+            ("restore.state.input", &s.input),
+            ("restore.state.output", &s.output),
+        ]
+    });
+    let enhanced = m.restore.enhanced.iter().map(|name| ("restore.enhanced", name));
     for (field, name) in [
         ("front.input", &m.front.input),
         ("front.latents", &m.front.latents),
@@ -29,18 +44,70 @@ pub fn validate(m: &Manifest) -> Result<()> {
         ("detect.scores", &m.detect.scores),
         ("restore.input", &m.restore.input),
         ("restore.picture", &m.restore.picture),
-    ] {
+    ]
+    .into_iter()
+    .chain(enhance)
+    .chain(state)
+    .chain(enhanced)
+    {
         check(is_name(name), field, name, NAME)?;
     }
     for (field, macs) in [
         ("front.macs", m.front.macs),
         ("detect.macs", m.detect.macs),
         ("restore.macs", m.restore.macs),
+        ("enhance.macs", m.enhance.as_ref().map_or(0.0, |e| e.macs)),
     ] {
         check(macs.is_finite() && macs >= 0.0, field, macs, "a number >= 0")?;
     }
+    view(m)?;
     classes(m)?;
     files(m)
+}
+
+/// The enhancement layer and the memory of the view.
+fn view(m: &Manifest) -> Result<()> {
+    let grid = |what: &str, channels: u16, stride: u32| {
+        check(
+            (1..=1024).contains(&channels),
+            format!("{what}.channels"),
+            channels,
+            "1..=1024",
+        )?;
+        check(
+            stride >= 1 && m.input.multiple.is_multiple_of(stride),
+            format!("{what}.stride"),
+            stride,
+            format!("a divisor of input.multiple ({})", m.input.multiple),
+        )
+    };
+    if let Some(state) = &m.restore.state {
+        grid("restore.state", state.channels, state.stride)?;
+    }
+    let named = m.restore.enhanced.as_deref().unwrap_or("missing");
+    check(
+        m.enhance.is_some() == m.restore.enhanced.is_some(),
+        "restore.enhanced",
+        named,
+        "there if [enhance] is, and only then",
+    )?;
+    let Some(e) = &m.enhance else { return Ok(()) };
+    grid("enhance", e.channels, e.stride)?;
+    quantiser("enhance", e.qindex_min, e.qindex_default, e.qindex_max)
+}
+
+/// Least, default and greatest quantiser index of a layer.
+fn quantiser(what: &str, min: u8, default: u8, max: u8) -> Result<()> {
+    check(max <= 63, format!("{what}.qindex-max"), max, "0..=63")?;
+    let range = format!("0..={max} (qindex-max)");
+    check(min <= max, format!("{what}.qindex-min"), min, range)?;
+    let range = format!("{min}..={max}");
+    check(
+        (min..=max).contains(&default),
+        format!("{what}.qindex-default"),
+        default,
+        range,
+    )
 }
 
 fn numbers(m: &Manifest) -> Result<()> {
@@ -77,20 +144,7 @@ fn numbers(m: &Manifest) -> Result<()> {
         l.stride,
         format!("a divisor of input.multiple ({})", i.multiple),
     )?;
-    check(l.qindex_max <= 63, "latents.qindex-max", l.qindex_max, "0..=63")?;
-    let range = format!("0..={} (qindex-max)", l.qindex_max);
-    check(
-        l.qindex_min <= l.qindex_max,
-        "latents.qindex-min",
-        l.qindex_min,
-        range,
-    )?;
-    check(
-        (l.qindex_min..=l.qindex_max).contains(&l.qindex_default),
-        "latents.qindex-default",
-        l.qindex_default,
-        format!("{}..={}", l.qindex_min, l.qindex_max),
-    )
+    quantiser("latents", l.qindex_min, l.qindex_default, l.qindex_max)
 }
 
 fn classes(m: &Manifest) -> Result<()> {
@@ -148,7 +202,9 @@ fn files(m: &Manifest) -> Result<()> {
         .squeezed_file
         .iter()
         .map(|file| ("front.squeezed-file", file));
-    for (field, name) in named.into_iter().chain(squeezed) {
+    let enhance = m.enhance.iter();
+    let enhance = enhance.flat_map(|e| [("enhance.file", &e.file), ("enhance.prior-file", &e.prior_file)]);
+    for (field, name) in named.into_iter().chain(squeezed).chain(enhance) {
         check(
             seen.contains(name.as_str()),
             field,

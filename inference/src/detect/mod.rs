@@ -8,7 +8,7 @@ use ort::value::TensorElementType as Element;
 
 use crate::bundle::Bundle;
 use crate::geometry::Geometry;
-use crate::runtime::{Dim, Network, Runtime, Selection, SessionOptions, TensorSpec};
+use crate::runtime::{Dim, Given, Network, Runtime, Selection, SessionOptions, TensorSpec};
 use crate::{Error, Result};
 
 /// Most items of one [`Detector::detect_batch`].
@@ -131,11 +131,11 @@ impl Detector {
             bundle,
             &graph.file,
             options,
-            &TensorSpec {
+            &[TensorSpec {
                 name: &graph.input,
                 element: Element::Float32,
                 dims: &[Dim::Any, Dim::Is(channels), Dim::Any, Dim::Any],
-            },
+            }],
             &[
                 TensorSpec {
                     name: &graph.boxes,
@@ -251,7 +251,7 @@ impl Detector {
             ..
         } = self;
         let dims = [count, *channels, usize::from(h), usize::from(w)];
-        network.run(dims, latents, outputs, |outputs| {
+        network.run(&[Given::floats(dims, latents)], outputs, |outputs| {
             let (shape, boxes) = outputs.tensor::<f32>(boxes, &[Some(count), None, Some(4)])?;
             let anchors = shape.get(1).copied().unwrap_or_default();
             let (_, scores) =

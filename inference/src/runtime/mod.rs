@@ -16,7 +16,7 @@ use ort::logging::LogLevel;
 use parking_lot::Mutex;
 
 pub use search::{Attempt, Search};
-pub(crate) use session::{Dim, Network, Outputs, Selection, TensorSpec};
+pub(crate) use session::{Dim, Given, Network, Outputs, Selection, TensorSpec};
 
 use crate::{Error, Result};
 

@@ -3,7 +3,7 @@
 
 use ort::ep::{self, ExecutionProvider as _};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{OutputSelector, RunOptions, Session, SessionOutputs};
+use ort::session::{OutputSelector, RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 
 use super::{Device, Runtime, SessionOptions};
@@ -28,21 +28,36 @@ pub(crate) struct TensorSpec<'a> {
     pub dims: &'a [Dim],
 }
 
-/// An opened network with one input.
+/// What an input gets: its shape and its content.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub dims: [usize; 4],
+    pub data: Data<'a>,
+}
+
+/// Content of an input.
+#[derive(Clone, Copy)]
+pub(crate) enum Data<'a> {
+    Bytes(&'a [u8]),
+    Floats(&'a [f32]),
+}
+
+/// An opened network.
 pub(crate) struct Network {
     file: String,
     session: Session,
+    inputs: Vec<String>,
     batched: bool,
 }
 
 impl Network {
-    /// Opens `file` of the bundle and checks its tensors.
+    /// Opens `file` of the bundle and checks its tensors. It must have these inputs and no others.
     pub fn open(
         runtime: &Runtime,
         bundle: &Bundle,
         file: &str,
         options: &SessionOptions,
-        input: &TensorSpec<'_>,
+        inputs: &[TensorSpec<'_>],
         outputs: &[TensorSpec<'_>],
     ) -> Result<Self> {
         let data = bundle.network(file)?;
@@ -64,24 +79,27 @@ impl Network {
                 reason,
             },
         })?;
-        let inputs = session.inputs();
-        if inputs.len() != 1 {
+        let found = session.inputs();
+        if found.len() != inputs.len() {
             return Err(Error::range(
                 format!("number of inputs of {file}"),
-                inputs.len(),
-                "1",
+                found.len(),
+                inputs.len().to_string(),
             ));
         }
-        check(file, inputs, input)?;
+        for input in inputs {
+            check(file, found, input)?;
+        }
         for output in outputs {
             check(file, session.outputs(), output)?;
         }
-        let batched = inputs
+        let batched = found
             .first()
             .is_some_and(|input| !matches!(shape(input.dtype()), Some([0..=1, ..])));
         Ok(Self {
             file: file.to_owned(),
             session,
+            inputs: inputs.iter().map(|input| input.name.to_owned()).collect(),
             batched,
         })
     }
@@ -91,27 +109,30 @@ impl Network {
         self.batched
     }
 
-    /// Runs the network on `data` of shape `dims`; `visit` reads the outputs in place. Outputs that `selection` leaves out
-    /// are not computed.
-    pub fn run<T, R>(
+    /// Runs the network on what its inputs are `given`, in the order in which it was opened with them; `visit` reads the outputs in place. Outputs that
+    /// `selection` leaves out are not computed.
+    pub fn run<R>(
         &mut self,
-        dims: [usize; 4],
-        data: &[T],
+        given: &[Given<'_>],
         selection: &Selection,
         visit: impl FnOnce(&Outputs<'_>) -> Result<R>,
-    ) -> Result<R>
-    where
-        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
-    {
-        let Self { file, session, .. } = self;
+    ) -> Result<R> {
+        let Self {
+            file,
+            session,
+            inputs,
+            ..
+        } = self;
         let fault = |e: ort::Error| Error::Network {
             file: file.clone(),
             reason: e.to_string(),
         };
-        let input = TensorRef::from_array_view((dims, data)).map_err(fault)?;
-        let values = session
-            .run_with_options(ort::inputs![input], &selection.0)
-            .map_err(fault)?;
+        let values = inputs
+            .iter()
+            .zip(given)
+            .map(|(name, given)| Ok((name.as_str(), given.value().map_err(fault)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let values = session.run_with_options(values, &selection.0).map_err(fault)?;
         visit(&Outputs { file, values })
     }
 
@@ -127,6 +148,25 @@ impl Network {
         Ok(Selection(
             RunOptions::new().map_err(fault)?.with_outputs(selector),
         ))
+    }
+}
+
+impl<'a> Given<'a> {
+    pub fn bytes(dims: [usize; 4], data: &'a [u8]) -> Self {
+        let data = Data::Bytes(data);
+        Self { dims, data }
+    }
+
+    pub fn floats(dims: [usize; 4], data: &'a [f32]) -> Self {
+        let data = Data::Floats(data);
+        Self { dims, data }
+    }
+
+    fn value(&self) -> ort::Result<SessionInputValue<'a>> {
+        Ok(match self.data {
+            Data::Bytes(data) => TensorRef::from_array_view((self.dims, data))?.into(),
+            Data::Floats(data) => TensorRef::from_array_view((self.dims, data))?.into(),
+        })
     }
 }
 
