@@ -1,9 +1,10 @@
 //! GStreamer elements of cis: thin shells over the codec, the networks and the link.
 //!
 //! Each element lives in its own folder: `mod.rs` declares and registers it, `imp.rs` is the GObject, logic that
-//! needs no GObject lies beside it. `caps`, `model` and `regions` are what several elements share.
+//! needs no GObject lies beside it. `caps`, `generated`, `model` and `regions` are what several elements share.
 
 pub mod caps;
+pub mod generated;
 pub mod model;
 pub mod regions;
 pub mod units;

@@ -44,6 +44,8 @@ pub struct Model {
     pub id: BundleId,
     /// Its initial state of the entropy coder.
     pub prior: Arc<Prior>,
+    /// That of the enhancement layer; a cold start when there is none.
+    pub enhance_prior: Arc<Prior>,
 }
 
 /// What an element needs to open networks.
@@ -153,8 +155,19 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
         )
     };
     let id = bundle.id().parse().map_err(|error| fault("id", &error))?;
-    let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|error| fault("prior", &error))?);
-    let model = Arc::new(Model { bundle, id, prior });
+    let prior = |what, bytes: &[u8]| {
+        Prior::from_bytes(bytes)
+            .map(Arc::new)
+            .map_err(|error| fault(what, &error))
+    };
+    let enhance_prior = prior("enhancement's prior", &bundle.enhance_prior().unwrap_or_default())?;
+    let prior = prior("prior", &bundle.prior())?;
+    let model = Arc::new(Model {
+        bundle,
+        id,
+        prior,
+        enhance_prior,
+    });
     models.push((folder, Arc::downgrade(&model)));
     Ok(model)
 }

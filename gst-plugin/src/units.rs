@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cis_codec::frame::Header;
+use cis_codec::frame::{ENHANCEMENT, Header};
 use cis_codec::{Decoder, Limits, decode, quant};
 use cis_inference::geometry::Geometry;
 
@@ -113,6 +113,68 @@ impl UnitReader {
                 Outcome::Damaged(reason)
             }
         }
+    }
+}
+
+/// Decoder of the enhancement layer of one stream.
+#[derive(Debug)]
+pub struct EnhancementReader {
+    decoder: Decoder,
+    /// Channels and stride of the layer; `None` when the bundle has none.
+    grid: Option<(u16, u32)>,
+    latents: Vec<f32>,
+}
+
+impl EnhancementReader {
+    /// Waits for the first key frame of the layer.
+    pub fn new(model: &Model) -> Self {
+        let enhance = model.bundle.manifest().enhance.as_ref();
+        Self {
+            decoder: Decoder::of_layer(
+                ENHANCEMENT,
+                model.id.clone(),
+                model.enhance_prior.clone(),
+                Limits::default(),
+            ),
+            grid: enhance.map(|layer| (layer.channels, layer.stride)),
+            latents: Vec::new(),
+        }
+    }
+
+    /// Forgets the layer: its next unit has to be a key frame.
+    pub fn reset(&mut self) {
+        self.decoder.reset();
+    }
+
+    /// Reads one unit, for a frame of this geometry. After an error the layer waits for a key frame of its own; detection never notices.
+    pub fn read(&mut self, unit: &[u8], geometry: &Geometry) -> Result<Header, String> {
+        let result = self.decode(unit, geometry);
+        if result.is_err() {
+            self.reset();
+        }
+        result
+    }
+
+    /// Dequantised latents after the last unit.
+    pub fn latents(&self) -> &[f32] {
+        &self.latents
+    }
+
+    fn decode(&mut self, unit: &[u8], geometry: &Geometry) -> Result<Header, String> {
+        let (channels, stride) = self.grid.ok_or("the bundle has no enhancement layer")?;
+        let frame = self.decoder.decode(unit).map_err(|error| error.to_string())?;
+        let shape = frame.latents.shape;
+        let found = (usize::from(shape.width), usize::from(shape.height));
+        let expected = geometry.grid(stride);
+        if shape.channels != channels || found != expected {
+            return Err(format!(
+                "the enhancement layer is of {shape}, legal is {channels}x{}x{} for this frame",
+                expected.1, expected.0
+            ));
+        }
+        self.latents.resize(frame.latents.q.len(), 0.0);
+        quant::dequantize(&frame.latents.q, frame.header.qindex, &mut self.latents);
+        Ok(frame.header)
     }
 }
 

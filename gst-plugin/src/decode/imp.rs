@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use cis_inference::restore::Restorer;
+use cis_codec::Limits;
+use cis_codec::frame::{self, ENHANCEMENT};
+use cis_inference::restore::{Features, Restorer};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,8 +17,9 @@ use parking_lot::Mutex;
 
 use super::output;
 use super::stats::Stats;
+use crate::generated::{self, Quality};
 use crate::model::{self, ModelSettings, Opened};
-use crate::units::{self, Outcome, UnitReader};
+use crate::units::{self, EnhancementReader, Outcome, UnitReader};
 use crate::{caps, regions};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -34,6 +37,20 @@ struct State {
     output: Option<gst_video::VideoInfo>,
     /// The picture of the latents that the reader holds, for the repeats that may follow.
     last: Option<gst::Buffer>,
+    enhancement: EnhancementReader,
+    /// Time stamp of the newest frame, as its unit says.
+    pts_ns: u64,
+    /// The newest frame had a unit of the enhancement layer: the next one waits for its own.
+    enhanced: bool,
+    /// The frame that waits.
+    waiting: Option<Waiting>,
+}
+
+/// A frame that waits for its enhancement.
+struct Waiting {
+    /// Number in the base class, which keeps the frame.
+    number: u32,
+    repeat: bool,
 }
 
 /// What a unit turned out to be, without borrowing the state.
@@ -51,6 +68,17 @@ pub struct CisDecode {
     state: Mutex<Option<State>>,
     /// Apart from the state, which is locked while the network runs.
     stats: Mutex<Stats>,
+    /// Of the last picture.
+    quality: Mutex<Quality>,
+}
+
+impl State {
+    /// What comes next does not go on from what was there.
+    fn forget(&mut self) {
+        self.enhancement.reset();
+        self.restorer.forget();
+        (self.enhanced, self.waiting, self.last) = (false, None, None);
+    }
 }
 
 impl CisDecode {
@@ -60,12 +88,16 @@ impl CisDecode {
             .map_err(|error| model::message(&error))?;
         let reader = UnitReader::new(opened.model.clone());
         Ok(State {
+            enhancement: EnhancementReader::new(&opened.model),
             opened,
             restorer,
             reader,
             input: None,
             output: None,
             last: None,
+            pts_ns: 0,
+            enhanced: false,
+            waiting: None,
         })
     }
 
@@ -77,17 +109,25 @@ impl CisDecode {
             return Ok(Unit::Damaged("the buffer cannot be read".to_owned()));
         };
         let unit = match state.reader.read(&map) {
-            Outcome::Frame(frame) => Unit::Frame {
-                repeat: frame.header.repeat,
-                source: frame.geometry.source,
-            },
+            Outcome::Frame(frame) => {
+                if frame.header.key {
+                    state.enhancement.reset();
+                }
+                state.pts_ns = frame.header.pts_ns;
+                Unit::Frame {
+                    repeat: frame.header.repeat,
+                    source: frame.geometry.source,
+                }
+            }
             Outcome::OtherLayer => Unit::Skip,
             Outcome::Waiting { ask } => Unit::Waiting { ask },
             Outcome::Damaged(reason) => Unit::Damaged(reason),
             Outcome::Mismatch(reason) => Unit::Mismatch(reason),
         };
-        if let Unit::Frame { repeat: false, .. } = unit {
-            state.last = None;
+        match unit {
+            Unit::Frame { repeat: false, .. } => state.last = None,
+            Unit::Damaged(_) => state.forget(),
+            _ => {}
         }
         Ok(unit)
     }
@@ -140,10 +180,10 @@ impl CisDecode {
     }
 
     /// Fills the frame's output buffer, from the network or with the picture that a repeat repeats.
-    fn fill(&self, frame: &mut VideoCodecFrame<'_>, repeat: bool) -> Flow {
+    fn fill(&self, frame: &mut VideoCodecFrame<'_>, repeat: bool, quality: Quality) -> Flow {
         let obj = self.obj();
         let again = match self.state.lock().as_ref() {
-            Some(state) if repeat => state.last.clone(),
+            Some(state) if repeat && *self.quality.lock() == quality => state.last.clone(),
             _ => None,
         };
         if let Some(picture) = again {
@@ -154,30 +194,97 @@ impl CisDecode {
             regions::clear(copy.make_mut());
             frame.set_output_buffer(copy);
             self.stats.lock().repeats += 1;
-        } else {
-            obj.allocate_output_frame(frame, None)?;
-            let buffer = frame.output_buffer_mut().ok_or(gst::FlowError::Error)?;
-            let started = Instant::now();
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        obj.allocate_output_frame(frame, None)?;
+        let buffer = frame.output_buffer_mut().ok_or(gst::FlowError::Error)?;
+        let started = Instant::now();
+        let mut guard = self.state.lock();
+        let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
+        let enhanced = (quality == Quality::Enhanced).then(|| state.enhancement.latents());
+        let result = match state.reader.current() {
+            Some((geometry, latents)) => {
+                let features = Features { latents, enhanced };
+                output::restore(&mut state.restorer, features, geometry, info, buffer)
+            }
+            None => return Err(gst::FlowError::Error),
+        };
+        drop(guard);
+        if let Err(message) = result {
+            self.post_error_message(message);
+            return Err(gst::FlowError::Error);
+        }
+        generated::mark(buffer, quality);
+        let mut stats = self.stats.lock();
+        stats.restored += 1;
+        stats.enhanced += u64::from(quality == Quality::Enhanced);
+        stats.last = started.elapsed();
+        stats.sum += started.elapsed();
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Restores a frame, unless it is too late, and sends it on.
+    fn show(&self, mut frame: VideoCodecFrame<'_>, repeat: bool, quality: Quality) -> Flow {
+        let obj = self.obj();
+        if obj.max_decode_time(&frame) < 0 {
+            self.stats.lock().late += 1;
+            return obj.drop_frame(frame);
+        }
+        self.fill(&mut frame, repeat, quality)?;
+        self.keep(&frame);
+        self.set_quality(quality);
+        obj.finish_frame(frame)
+    }
+
+    /// Shows the frame that waits for its enhancement, if one does.
+    fn show_waiting(&self, quality: Quality, repeat: bool) -> Flow {
+        let waiting = self.state.lock().as_mut().and_then(|state| state.waiting.take());
+        let Some(Waiting { number, repeat: same }) = waiting else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let obj = self.obj();
+        match obj.frame(i32::try_from(number).unwrap_or(i32::MAX)) {
+            Some(frame) => self.show(frame, same && repeat, quality),
+            None => Ok(gst::FlowSuccess::Ok),
+        }
+    }
+
+    /// Takes a unit of the enhancement layer, and shows the frame that waits for it.
+    fn enhance(&self, frame: VideoCodecFrame<'_>) -> Flow {
+        let read = {
             let mut guard = self.state.lock();
             let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-            let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-            let result = match state.reader.current() {
-                Some((geometry, latents)) => {
-                    output::restore(&mut state.restorer, latents, geometry, info, buffer)
-                }
-                None => return Err(gst::FlowError::Error),
+            let map = frame.input_buffer().map(gst::BufferRef::map_readable);
+            let read = match (map, state.reader.current()) {
+                (Some(Ok(map)), Some((geometry, _))) => state.enhancement.read(&map, geometry),
+                _ => Err("there is no frame that it belongs to".to_owned()),
             };
-            drop(guard);
-            if let Err(message) = result {
-                self.post_error_message(message);
-                return Err(gst::FlowError::Error);
+            let read = read.and_then(|header| match header.pts_ns == state.pts_ns {
+                true => Ok(header.repeat),
+                false => Err("its frame is not there".to_owned()),
+            });
+            state.enhanced = read.is_ok();
+            read
+        };
+        self.obj().release_frame(frame);
+        match read {
+            // A picture can be shown again only if neither layer has changed.
+            Ok(repeat) => self.show_waiting(Quality::Enhanced, repeat),
+            Err(reason) => {
+                self.stats.lock().unusable += 1;
+                gst::debug!(CAT, imp = self, "enhancement not used: {reason}");
+                self.show_waiting(Quality::Features, false)
             }
-            let mut stats = self.stats.lock();
-            stats.restored += 1;
-            stats.last = started.elapsed();
-            stats.sum += started.elapsed();
         }
-        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn set_quality(&self, quality: Quality) {
+        let before = std::mem::replace(&mut *self.quality.lock(), quality);
+        if before != quality {
+            gst::info!(CAT, imp = self, "pictures are from now on {}", quality.label());
+            self.obj().notify("quality");
+        }
     }
 
     /// Keeps the finished picture for repeats. The base class copies the regions of the input onto the output later.
@@ -213,9 +320,16 @@ impl ObjectImpl for CisDecode {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut properties = ModelSettings::properties();
             properties.push(
+                glib::ParamSpecEnum::builder_with_default("quality", Quality::default())
+                    .nick("Quality")
+                    .blurb("What the last picture was restored from; changes are notified, and every picture carries it as CisGeneratedMeta")
+                    .read_only()
+                    .build(),
+            );
+            properties.push(
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("frames, restored, repeats, late (QoS), damaged, dropped, restore-ms-{last,mean}")
+                    .blurb("frames, restored, repeats, enhanced, unusable (units of the enhancement layer), late (QoS), damaged, dropped, restore-ms-{last,mean}")
                     .read_only()
                     .build(),
             );
@@ -229,6 +343,9 @@ impl ObjectImpl for CisDecode {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "quality" {
+            return self.quality.lock().to_value();
+        }
         let value = self.settings.lock().get(pspec.name());
         value.unwrap_or_else(|| self.stats.lock().to_structure().to_value())
     }
@@ -307,13 +424,28 @@ impl VideoDecoderImpl for CisDecode {
     fn flush(&self) -> bool {
         if let Some(state) = self.state.lock().as_mut() {
             state.reader.reset();
-            state.last = None;
+            state.forget();
         }
         true
     }
 
-    fn handle_frame(&self, mut frame: VideoCodecFrame<'_>) -> Flow {
+    fn finish(&self) -> Flow {
+        self.show_waiting(Quality::Features, true)?;
+        self.parent_finish()
+    }
+
+    fn drain(&self) -> Flow {
+        self.show_waiting(Quality::Features, true)?;
+        self.parent_drain()
+    }
+
+    fn handle_frame(&self, frame: VideoCodecFrame<'_>) -> Flow {
         let obj = self.obj();
+        if layer_of(frame.input_buffer()) == Some(ENHANCEMENT) {
+            return self.enhance(frame);
+        }
+        // The enhancement of the frame before has not come.
+        self.show_waiting(Quality::Features, false)?;
         let (repeat, source) = match self.read(frame.input_buffer())? {
             Unit::Frame { repeat, source } => (repeat, source),
             Unit::Skip => {
@@ -347,12 +479,19 @@ impl VideoDecoderImpl for CisDecode {
             obj.release_frame(frame);
             return Ok(gst::FlowSuccess::Ok);
         }
-        if obj.max_decode_time(&frame) < 0 {
-            self.stats.lock().late += 1;
-            return obj.drop_frame(frame);
+        if let Some(state) = self.state.lock().as_mut()
+            && std::mem::take(&mut state.enhanced)
+        {
+            let number = frame.system_frame_number();
+            state.waiting = Some(Waiting { number, repeat });
+            return Ok(gst::FlowSuccess::Ok);
         }
-        self.fill(&mut frame, repeat)?;
-        self.keep(&frame);
-        obj.finish_frame(frame)
+        self.show(frame, repeat, Quality::Features)
     }
+}
+
+/// The layer of a unit, if it is one.
+fn layer_of(unit: Option<&gst::BufferRef>) -> Option<u8> {
+    let map = unit?.map_readable().ok()?;
+    Some(frame::peek(&map, &Limits::default()).ok()?.layer)
 }

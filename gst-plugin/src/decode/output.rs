@@ -1,7 +1,7 @@
 //! Where restored pictures go: the formats on offer and the writing into buffers.
 
 use cis_inference::geometry::Geometry;
-use cis_inference::restore::{Output, OutputFormat, Restorer};
+use cis_inference::restore::{Features, Output, OutputFormat, Restorer};
 use gst_video::VideoFormat;
 use gst_video::prelude::*;
 
@@ -33,7 +33,7 @@ pub fn choose(allowed: Option<&gst::Caps>) -> VideoFormat {
 /// Runs the network and writes its picture into `buffer`.
 pub fn restore(
     restorer: &mut Restorer,
-    latents: &[f32],
+    features: Features<'_>,
     geometry: &Geometry,
     info: &gst_video::VideoInfo,
     buffer: &mut gst::BufferRef,
@@ -49,6 +49,6 @@ pub fn restore(
     let stride = stride.ok_or_else(|| fault("stride"))?;
     let data = frame.plane_data_mut(0).map_err(|_| fault("no plane"))?;
     restorer
-        .restore_into(latents, geometry, Output { format, data, stride })
+        .restore_into(features, geometry, Output { format, data, stride })
         .map_err(|error| crate::model::message(&error))
 }

@@ -11,6 +11,10 @@ pub struct Stats {
     pub restored: u64,
     /// Pictures shown again for a repeat.
     pub repeats: u64,
+    /// Pictures with the enhancement layer in them.
+    pub enhanced: u64,
+    /// Units of the enhancement layer that were of no use.
+    pub unusable: u64,
     /// Frames that were too late for the network (QoS).
     pub late: u64,
     /// Units that were damaged.
@@ -29,6 +33,8 @@ impl Stats {
             .field("frames", self.frames)
             .field("restored", self.restored)
             .field("repeats", self.repeats)
+            .field("enhanced", self.enhanced)
+            .field("unusable", self.unusable)
             .field("late", self.late)
             .field("damaged", self.damaged)
             .field("dropped", self.dropped)

@@ -8,6 +8,7 @@ use cis_inference::picture::{Preparer, View};
 use cis_inference::restore::Picture;
 
 use super::difference::{Difference, Rows};
+use super::enhance::{self, Layer};
 use super::stats::Timings;
 use super::stopwatch::Stopwatch;
 use crate::model::Opened;
@@ -31,11 +32,15 @@ pub struct Request {
     pub skip_threshold: f64,
     /// Whether the squeezed image is wanted too.
     pub squeezed: bool,
+    /// Whether the enhancement layer is wanted too.
+    pub enhanced: bool,
 }
 
 /// One coded frame.
 pub struct Coded {
     pub packet: Packet,
+    /// The enhancement layer, or why this frame has to do without.
+    pub enhancement: Option<Result<Packet, Error>>,
     pub squeezed: Option<Picture>,
     pub timings: Timings,
 }
@@ -46,6 +51,7 @@ pub struct Coder {
     preparer: Preparer,
     front: Front,
     encoder: Encoder,
+    layer: Option<Layer>,
     geometry: Geometry,
     difference: Difference,
     key_interval: u32,
@@ -63,6 +69,7 @@ impl Coder {
             difference: Difference::default(),
             key_interval: config.key_interval,
             since_key: 0,
+            layer: None,
             encoder: Encoder::new(config, opened.model.prior.clone())?,
             opened,
         })
@@ -84,6 +91,26 @@ impl Coder {
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
         self.key_interval = config.key_interval;
         Ok(self.encoder.set_config(config)?)
+    }
+
+    /// Opens the enhancement layer when it is first wanted, ends it with `None`, and changes the settings of one that is open. `restart`: a unit of it was lost.
+    ///
+    /// A bundle without one is no error: then there is none.
+    pub fn set_layer(&mut self, config: Option<Config>, restart: bool) -> Result<(), Error> {
+        let Some(config) = config else {
+            self.layer = None;
+            return Ok(());
+        };
+        match &mut self.layer {
+            Some(layer) => {
+                layer.set_config(config)?;
+                if restart {
+                    layer.restart();
+                }
+            }
+            None => self.layer = Layer::open(&self.opened, config)?,
+        }
+        Ok(())
     }
 
     /// Codes one frame.
@@ -136,6 +163,25 @@ impl Coder {
             timings.prepare = timings.prepare + watch.lap();
             packet
         };
+        let enhancement = match &mut self.layer {
+            Some(layer) if request.enhanced => {
+                let coded = layer.code(&enhance::Frame {
+                    x: (!skip || !layer.knows_latents()).then_some(x),
+                    geometry: &self.geometry,
+                    base: self.encoder.reconstruction(),
+                    packet: &packet,
+                });
+                timings.enhance = watch.lap();
+                Some(coded)
+            }
+            Some(layer) => {
+                if packet.header.key {
+                    layer.restart();
+                }
+                None
+            }
+            None => None,
+        };
         self.since_key = if packet.header.key {
             1
         } else {
@@ -143,6 +189,7 @@ impl Coder {
         };
         Ok(Coded {
             packet,
+            enhancement,
             squeezed,
             timings,
         })

@@ -32,6 +32,13 @@ impl Feedback {
         if bitrate == 0 { target } else { bitrate.min(target) }
     }
 
+    /// What is left of the bound for the enhancement layer, in kbit/s, when `base` of it go to detection; at most `bitrate`. It yields first.
+    pub fn left(&self, base: u32, bitrate: u32) -> u32 {
+        let Some(target) = self.target else { return bitrate };
+        let target = u32::try_from(target / 1000).unwrap_or(u32::MAX);
+        target.saturating_sub(base).min(bitrate)
+    }
+
     /// Whether the frame at this time may be coded. Otherwise it is left out before it has cost anything.
     pub fn may_code(&mut self, pts_ns: u64) -> bool {
         let Some(target) = self.target else { return true };
@@ -69,6 +76,21 @@ mod tests {
         assert_eq!(feedback.bound(0), 1);
         feedback.set_target(None);
         assert_eq!(feedback.bound(0), 0);
+    }
+
+    #[test]
+    fn the_enhancement_gets_what_is_left() {
+        let mut feedback = Feedback::default();
+        assert_eq!(feedback.left(30, 20), 20);
+        feedback.set_target(Some(45_000));
+        assert_eq!(
+            (
+                feedback.left(30, 20),
+                feedback.left(10, 20),
+                feedback.left(60, 20)
+            ),
+            (15, 20, 0)
+        );
     }
 
     /// Frames of 300 bytes at 25 a second are 60 kbit/s; the bound is a fifth of that.

@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 
 use super::coder::{Coded, Coder, Request};
 use super::feedback::Feedback;
-use super::settings::Settings;
+use super::settings::{Enhancement, Settings};
 use super::stats::{Sent, Stats};
 use super::{capture, squeezed, view};
 use crate::caps::{self, StreamCaps};
 use crate::model;
+use crate::quic::{self, LayerWish};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("cisencode", gst::DebugColorFlags::empty(), Some("encoder of cis"))
@@ -42,6 +43,15 @@ pub struct CisEncode {
     stats: Mutex<Stats>,
     /// What the link carries.
     feedback: Mutex<Feedback>,
+    /// What downstream wants of the enhancement layer.
+    wish: Mutex<Wish>,
+}
+
+/// What downstream wants of the enhancement layer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wish {
+    on: bool,
+    restart: bool,
 }
 
 impl CisEncode {
@@ -78,6 +88,7 @@ impl CisEncode {
             gst::element_imp_error!(self, gst::ResourceError::Settings, ("{error}"));
             return Err(gst::FlowError::Error);
         }
+        let enhanced = self.prepare_layer(coder, settings)?;
         let Some(buffer) = frame.input_buffer() else {
             return Ok(None);
         };
@@ -102,6 +113,7 @@ impl CisEncode {
                 && state
                     .since_squeezed
                     .is_none_or(|since| since >= settings.squeezed_interval),
+            enhanced,
         };
         let coded = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info)
             .ok()
@@ -132,6 +144,34 @@ impl CisEncode {
                 Ok(None)
             }
         }
+    }
+
+    /// Opens, changes or ends the enhancement layer; whether the frame shall have it.
+    fn prepare_layer(&self, coder: &mut Coder, settings: &Settings) -> Result<bool, gst::FlowError> {
+        let wish = {
+            let mut wish = self.wish.lock();
+            let restart = std::mem::take(&mut wish.restart);
+            Wish { restart, ..*wish }
+        };
+        let wanted = match settings.enhancement {
+            Enhancement::Never => false,
+            Enhancement::OnRequest => wish.on,
+            Enhancement::Always => true,
+        };
+        let mut settings = settings.clone();
+        let wished = settings.enhancement_bitrate;
+        settings.enhancement_bitrate = self.feedback.lock().left(settings.bitrate, wished);
+        // Of a rate, but not of constant quality, nothing may be left.
+        let room = wished == 0 || settings.enhancement_bitrate > 0;
+        let config = match wanted {
+            true => settings.enhancement_config(&coder.opened().model),
+            false => None,
+        };
+        coder.set_layer(config, wish.restart).map_err(|error| {
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("Enhancement layer: {error}"));
+            gst::FlowError::Error
+        })?;
+        Ok(wanted && room)
     }
 
     /// A warning for the first frame and then for every hundredth: the counter has them all.
@@ -176,7 +216,7 @@ impl ObjectImpl for CisEncode {
             properties.push(
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("frames, keys, skipped, dropped (QoS, or the link is too slow), failed, bytes, mean-kbps, and {encode,prepare,front,code}-{ms,cpu-ms}-{last,mean}")
+                    .blurb("frames, keys, skipped, dropped (QoS, or the link is too slow), failed, bytes, mean-kbps, enhanced, enhancement-bytes, enhancement-mean-kbps, and {encode,prepare,front,code,enhance}-{ms,cpu-ms}-{last,mean}")
                     .read_only()
                     .build(),
             );
@@ -239,6 +279,7 @@ impl VideoEncoderImpl for CisEncode {
         );
         *self.stats.lock() = Stats::default();
         *self.feedback.lock() = Feedback::default();
+        *self.wish.lock() = Wish::default();
         *self.state.lock() = State {
             opened: Some(opened),
             ..State::default()
@@ -327,8 +368,19 @@ impl VideoEncoderImpl for CisEncode {
         if let Some(picture) = &coded.squeezed {
             self.write_squeezed(&settings, picture);
         }
+        let enhancement = match coded.enhancement {
+            Some(Ok(packet)) => Some(packet),
+            Some(Err(error)) => {
+                gst::debug!(CAT, imp = self, "frame goes without enhancement: {error}");
+                None
+            }
+            None => None,
+        };
         let header = &coded.packet.header;
-        self.feedback.lock().sent(header.unit_len);
+        let enhancement_len = enhancement.as_ref().map(|packet| packet.header.unit_len);
+        self.feedback
+            .lock()
+            .sent(header.unit_len + enhancement_len.unwrap_or_default());
         self.stats.lock().sent(&Sent {
             bytes: header.unit_len,
             key: header.key,
@@ -336,6 +388,7 @@ impl VideoEncoderImpl for CisEncode {
             pts_ns: header.pts_ns,
             duration_ns: frame.duration().map_or(0, gst::ClockTime::nseconds),
             timings: coded.timings,
+            enhancement: enhancement_len,
         });
         gst::trace!(
             CAT,
@@ -350,14 +403,34 @@ impl VideoEncoderImpl for CisEncode {
             frame.set_flags(gst_video::VideoCodecFrameFlags::SYNC_POINT);
         }
         frame.set_output_buffer(gst::Buffer::from_slice(coded.packet.data));
+        if let Some(packet) = enhancement {
+            obj.finish_subframe(&frame)?;
+            frame.unset_flags(gst_video::VideoCodecFrameFlags::SYNC_POINT);
+            frame.set_output_buffer(gst::Buffer::from_slice(packet.data));
+        }
         obj.finish_frame(frame)
     }
 
-    /// The link tells what it carries.
+    /// The link tells what it carries, and which layers the receiver wants.
     fn src_event(&self, event: gst::Event) -> bool {
-        if let Some(target) = crate::quic::congestion_target(&event) {
+        if let Some(target) = quic::congestion_target(&event) {
             gst::debug!(CAT, imp = self, "the link carries {target:?} bit/s");
             self.feedback.lock().set_target(target);
+            return true;
+        }
+        if let Some(LayerWish { layer, on, restart }) = quic::layer_wish(&event) {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "layer {layer} wanted: {on}, from a key frame: {restart}"
+            );
+            if layer == cis_codec::frame::ENHANCEMENT {
+                let mut wish = self.wish.lock();
+                *wish = Wish {
+                    on,
+                    restart: on && (restart || wish.restart),
+                };
+            }
             return true;
         }
         self.parent_src_event(event)

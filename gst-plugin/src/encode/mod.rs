@@ -6,6 +6,7 @@ use gst::prelude::*;
 mod capture;
 mod coder;
 mod difference;
+mod enhance;
 mod feedback;
 mod imp;
 mod settings;

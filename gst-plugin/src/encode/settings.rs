@@ -1,6 +1,7 @@
 //! The properties of `cisencode`: defaults, ranges, and what they mean for the codec.
 
 use cis_codec::encode::Config;
+use cis_codec::frame::ENHANCEMENT;
 use cis_codec::quant::QINDEX_MAX;
 use cis_inference::geometry::MAX_INPUT;
 use gst::glib;
@@ -13,6 +14,28 @@ const DEFAULT_KEY_INTERVAL: u32 = 250;
 const DEFAULT_STICKY: f32 = 0.05;
 const MAX_STICKY: f32 = 0.49;
 const DEFAULT_SQUEEZED_INTERVAL: u32 = 25;
+const DEFAULT_ENHANCEMENT_BITRATE: u32 = 20;
+/// No unit of the enhancement layer is longer than what its rate sends in this time: what comes after it has to wait so long at most.
+const ENHANCEMENT_CAP_S: f64 = 0.25;
+/// What the header of its key frames needs, and then some.
+const ENHANCEMENT_CAP_LEAST: u32 = 160;
+
+/// When the enhancement layer is coded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "CisEnhancement")]
+#[repr(i32)]
+pub enum Enhancement {
+    /// Not at all.
+    #[enum_value(name = "Never", nick = "never")]
+    Never = 0,
+    /// While the receiver asks for it.
+    #[default]
+    #[enum_value(name = "While somebody downstream asks for it", nick = "on-request")]
+    OnRequest = 1,
+    /// In every frame.
+    #[enum_value(name = "Always", nick = "always")]
+    Always = 2,
+}
 
 /// What the element was asked for.
 #[derive(Clone, Debug)]
@@ -27,6 +50,9 @@ pub struct Settings {
     pub skip_threshold: f64,
     pub squeezed_location: Option<String>,
     pub squeezed_interval: u32,
+    pub enhancement: Enhancement,
+    pub enhancement_bitrate: u32,
+    pub enhancement_qindex: i32,
 }
 
 impl Default for Settings {
@@ -42,6 +68,9 @@ impl Default for Settings {
             skip_threshold: 0.0,
             squeezed_location: None,
             squeezed_interval: DEFAULT_SQUEEZED_INTERVAL,
+            enhancement: Enhancement::default(),
+            enhancement_bitrate: DEFAULT_ENHANCEMENT_BITRATE,
+            enhancement_qindex: DEFAULT_QINDEX,
         }
     }
 }
@@ -109,6 +138,26 @@ impl Settings {
                 .default_value(DEFAULT_SQUEEZED_INTERVAL)
                 .mutable_playing()
                 .build(),
+            glib::ParamSpecEnum::builder_with_default("enhancement", Enhancement::default())
+                .nick("Enhancement layer")
+                .blurb("When what an operator needs for a better picture is coded besides; detection never notices")
+                .mutable_playing()
+                .build(),
+            glib::ParamSpecUInt::builder("enhancement-bitrate")
+                .nick("Bitrate of the enhancement layer")
+                .blurb("Most kbit/s of the enhancement layer, on top of bitrate; it has less where the link does not carry both; 0: constant quality")
+                .maximum(u32::MAX / 1000)
+                .default_value(DEFAULT_ENHANCEMENT_BITRATE)
+                .mutable_playing()
+                .build(),
+            glib::ParamSpecInt::builder("enhancement-qindex")
+                .nick("Quantiser index of the enhancement layer")
+                .blurb("As qindex, for the enhancement layer")
+                .minimum(-1)
+                .maximum(i32::from(QINDEX_MAX))
+                .default_value(DEFAULT_QINDEX)
+                .mutable_playing()
+                .build(),
         ]);
         properties
     }
@@ -131,6 +180,11 @@ impl Settings {
                 self.squeezed_location = location.filter(|location| !location.is_empty());
             }
             "squeezed-interval" => self.squeezed_interval = value.get().unwrap_or(DEFAULT_SQUEEZED_INTERVAL),
+            "enhancement" => self.enhancement = value.get().unwrap_or_default(),
+            "enhancement-bitrate" => {
+                self.enhancement_bitrate = value.get().unwrap_or(DEFAULT_ENHANCEMENT_BITRATE);
+            }
+            "enhancement-qindex" => self.enhancement_qindex = value.get().unwrap_or(DEFAULT_QINDEX),
             _ => {}
         }
     }
@@ -148,6 +202,9 @@ impl Settings {
                 "skip-threshold" => self.skip_threshold.to_value(),
                 "squeezed-location" => self.squeezed_location.to_value(),
                 "squeezed-interval" => self.squeezed_interval.to_value(),
+                "enhancement" => self.enhancement.to_value(),
+                "enhancement-bitrate" => self.enhancement_bitrate.to_value(),
+                "enhancement-qindex" => self.enhancement_qindex.to_value(),
                 _ => return None,
             })
         })
@@ -166,6 +223,27 @@ impl Settings {
             max_frame_bytes: self.max_frame_bytes,
             ..Config::new(model.id.clone())
         }
+    }
+
+    /// The same of the enhancement layer; `None` when the bundle has none.
+    pub fn enhancement_config(&self, model: &Model) -> Option<Config> {
+        let layer = model.bundle.manifest().enhance.as_ref()?;
+        let max_frame_bytes = match self.enhancement_bitrate {
+            0 => 0,
+            kbps => ((f64::from(kbps) * 125.0 * ENHANCEMENT_CAP_S) as u32).max(ENHANCEMENT_CAP_LEAST),
+        };
+        Some(Config {
+            layer: ENHANCEMENT,
+            qindex_min: layer.qindex_min,
+            qindex_max: layer.qindex_max,
+            qindex: u8::try_from(self.enhancement_qindex).unwrap_or(layer.qindex_default),
+            // A key frame of detection starts it anew, and nothing else.
+            key_interval: 0,
+            sticky: self.sticky,
+            bitrate: self.enhancement_bitrate,
+            max_frame_bytes,
+            ..Config::new(model.id.clone())
+        })
     }
 
     /// The long side of the squeezed image.

@@ -11,6 +11,8 @@ pub struct Timings {
     pub front: Spent,
     /// Quantiser and entropy coder.
     pub code: Spent,
+    /// The enhancement layer: network, quantiser and entropy coder.
+    pub enhance: Spent,
 }
 
 impl Timings {
@@ -19,15 +21,17 @@ impl Timings {
             prepare: self.prepare + other.prepare,
             front: self.front + other.front,
             code: self.code + other.code,
+            enhance: self.enhance + other.enhance,
         }
     }
 
-    fn stages(&self) -> [(&'static str, Spent); 4] {
+    fn stages(&self) -> [(&'static str, Spent); 5] {
         [
-            ("encode", self.prepare + self.front + self.code),
+            ("encode", self.prepare + self.front + self.code + self.enhance),
             ("prepare", self.prepare),
             ("front", self.front),
             ("code", self.code),
+            ("enhance", self.enhance),
         ]
     }
 }
@@ -41,6 +45,8 @@ pub struct Stats {
     dropped: u64,
     failed: u64,
     bytes: u64,
+    enhanced: u64,
+    enhancement_bytes: u64,
     first_pts_ns: Option<u64>,
     end_ns: u64,
     last: Timings,
@@ -56,6 +62,8 @@ pub struct Sent {
     pub pts_ns: u64,
     pub duration_ns: u64,
     pub timings: Timings,
+    /// Bytes of the enhancement layer, if the frame has it.
+    pub enhancement: Option<usize>,
 }
 
 impl Stats {
@@ -64,6 +72,8 @@ impl Stats {
         self.keys += u64::from(sent.key);
         self.skipped += u64::from(sent.skipped);
         self.bytes += sent.bytes as u64;
+        self.enhanced += u64::from(sent.enhancement.is_some());
+        self.enhancement_bytes += sent.enhancement.unwrap_or_default() as u64;
         let first = *self.first_pts_ns.get_or_insert(sent.pts_ns);
         self.first_pts_ns = Some(first.min(sent.pts_ns));
         self.end_ns = self.end_ns.max(sent.pts_ns.saturating_add(sent.duration_ns));
@@ -83,9 +93,9 @@ impl Stats {
         self.failed
     }
 
-    fn mean_kbps(&self) -> f64 {
+    fn kbps(&self, bytes: u64) -> f64 {
         match self.first_pts_ns {
-            Some(first) if self.end_ns > first => self.bytes as f64 * 8e6 / (self.end_ns - first) as f64,
+            Some(first) if self.end_ns > first => bytes as f64 * 8e6 / (self.end_ns - first) as f64,
             _ => 0.0,
         }
     }
@@ -98,7 +108,10 @@ impl Stats {
             .field("dropped", self.dropped)
             .field("failed", self.failed)
             .field("bytes", self.bytes)
-            .field("mean-kbps", self.mean_kbps());
+            .field("mean-kbps", self.kbps(self.bytes))
+            .field("enhanced", self.enhanced)
+            .field("enhancement-bytes", self.enhancement_bytes)
+            .field("enhancement-mean-kbps", self.kbps(self.enhancement_bytes));
         let frames = self.frames.max(1) as f64;
         for ((stage, last), (_, sum)) in self.last.stages().into_iter().zip(self.sum.stages()) {
             for (clock, last, sum) in [("ms", last.wall, sum.wall), ("cpu-ms", last.cpu, sum.cpu)] {

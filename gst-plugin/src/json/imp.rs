@@ -215,7 +215,7 @@ impl Json {
     /// Says why a unit makes no line: aloud once for a damage, in the log for the units that it takes along.
     fn skip(&self, error: &frame::Error, first: bool) {
         match error {
-            frame::Error::UnsupportedLayer { .. } => gst::debug!(CAT, imp = self, "skipped: {error}"),
+            frame::Error::OtherLayer { .. } => gst::debug!(CAT, imp = self, "skipped: {error}"),
             _ if first => gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,

@@ -2,7 +2,7 @@
 //! had to throw away. Knows nothing of GStreamer.
 
 use cis_codec::Limits;
-use cis_codec::frame::{self, Header, HeaderReader, PeekError};
+use cis_codec::frame::{self, ENHANCEMENT, Header, HeaderReader, PeekError};
 
 /// What to do with the bytes at hand.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ enum Sync {
 pub struct Framer {
     limits: Limits,
     headers: HeaderReader,
+    /// Of the enhancement layer.
+    enhancement: HeaderReader,
     sync: Sync,
     seen_unit: bool,
 }
@@ -45,6 +47,7 @@ impl Framer {
         Self {
             limits,
             headers: HeaderReader::new(limits),
+            enhancement: HeaderReader::of_layer(ENHANCEMENT, limits),
             sync: Sync::Held,
             seen_unit: false,
         }
@@ -53,6 +56,7 @@ impl Framer {
     /// Goes on elsewhere in the same stream, at a unit (`aligned`) or anywhere.
     pub fn jump(&mut self, aligned: bool) {
         self.headers.reset();
+        self.enhancement.reset();
         self.sync = if aligned { Sync::Held } else { Sync::Lost };
     }
 
@@ -90,14 +94,20 @@ impl Framer {
             }
             return Step::Need(peek.unit_len);
         };
+        if peek.layer == ENHANCEMENT {
+            return self.enhancement(unit);
+        }
         match self.headers.read(unit) {
             Ok(header) => {
+                if header.key {
+                    self.enhancement.reset();
+                }
                 self.sync = Sync::Held;
                 self.seen_unit = true;
                 Step::Unit(Box::new(header))
             }
             // A stream that was joined in the middle of a group, or frames for somebody else: nothing is damaged.
-            Err(frame::Error::NoKeyFrame | frame::Error::UnsupportedLayer { .. }) => Step::Skip {
+            Err(frame::Error::NoKeyFrame | frame::Error::OtherLayer { .. }) => Step::Skip {
                 bytes: peek.unit_len,
                 damage: None,
             },
@@ -105,9 +115,22 @@ impl Framer {
         }
     }
 
+    /// A unit of the enhancement layer: one that continues nothing is passed over, and the layers do not break each other.
+    fn enhancement(&mut self, unit: &[u8]) -> Step {
+        match self.enhancement.read(unit) {
+            // Without the frame that it belongs to it is of no use.
+            Ok(header) if self.sync == Sync::Held && self.seen_unit => Step::Unit(Box::new(header)),
+            _ => Step::Skip {
+                bytes: unit.len(),
+                damage: None,
+            },
+        }
+    }
+
     /// Throws away up to the next possible key frame; the length that damaged bytes claim is not to be trusted.
     fn lose(&mut self, data: &[u8], reason: String) -> Step {
         self.headers.reset();
+        self.enhancement.reset();
         let rest = data.get(1..).unwrap_or_default();
         let bytes = 1 + frame::find_sync(rest).unwrap_or(rest.len());
         let damage = (self.sync == Sync::Held).then_some(reason);

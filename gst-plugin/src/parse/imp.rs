@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cis_codec::Limits;
-use cis_codec::frame::Header;
+use cis_codec::frame::{DETECTION, Header};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -34,6 +34,7 @@ const GIVE_UP: u64 = 1 << 20;
 struct Stats {
     units: u64,
     keys: u64,
+    enhancement: u64,
     damages: u64,
     skipped_bytes: u64,
 }
@@ -122,8 +123,10 @@ impl CisParse {
         let stats = &mut state.stats;
         match &step {
             Step::Unit(header) => {
+                let detection = header.layer == DETECTION;
                 stats.units += 1;
-                stats.keys += u64::from(header.key);
+                stats.keys += u64::from(header.key && detection);
+                stats.enhancement += u64::from(!detection);
             }
             Step::Skip { bytes, damage } => {
                 stats.skipped_bytes += *bytes as u64;
@@ -149,6 +152,8 @@ impl CisParse {
             caps.structure(0)
                 .and_then(|s| s.get::<gst::Fraction>("framerate").ok())
         });
+        // A key frame of the enhancement layer starts nothing.
+        let starts = header.key && header.layer == DETECTION;
         let timed =
             obj.segment().format() == gst::Format::Time && obj.sink_pad().mode() == gst::PadMode::Push;
         let (time, framerate, new_caps) = {
@@ -163,7 +168,7 @@ impl CisParse {
                 height: header.source.height,
                 framerate,
             };
-            let changed = header.key && state.caps.as_ref() != Some(&found);
+            let changed = starts && state.caps.as_ref() != Some(&found);
             if changed {
                 state.caps = Some(found.clone());
             }
@@ -182,7 +187,7 @@ impl CisParse {
                 buffer.set_dts(buffer.pts());
                 buffer.set_duration(framerate.and_then(caps::frame_time));
             }
-            if header.key {
+            if starts {
                 buffer.unset_flags(gst::BufferFlags::DELTA_UNIT);
             } else {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
@@ -293,7 +298,7 @@ impl ObjectImpl for CisParse {
             vec![
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("units, keys, damages (places where units were lost) and skipped-bytes so far")
+                    .blurb("units, keys, enhancement (units of that layer), damages (places where units were lost) and skipped-bytes so far")
                     .read_only()
                     .build(),
             ]
@@ -306,6 +311,7 @@ impl ObjectImpl for CisParse {
         gst::Structure::builder("stats")
             .field("units", stats.units)
             .field("keys", stats.keys)
+            .field("enhancement", stats.enhancement)
             .field("damages", stats.damages)
             .field("skipped-bytes", stats.skipped_bytes)
             .build()

@@ -197,8 +197,11 @@ impl<R: ReadAt> Locator<R> {
         let mut times = Vec::new();
         while times.len() < most {
             let Some(unit) = self.unit_at(offset) else { break };
-            let Ok(header) = headers.read(&unit) else { break };
-            times.push(header.pts_ns);
+            match headers.read(&unit) {
+                Ok(header) => times.push(header.pts_ns),
+                Err(frame::Error::OtherLayer { .. }) => {}
+                Err(_) => break,
+            }
             offset += unit.len() as u64;
         }
         times

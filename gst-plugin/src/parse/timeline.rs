@@ -2,7 +2,7 @@
 //! anywhere. Knows nothing of GStreamer.
 
 use cis_codec::Limits;
-use cis_codec::frame::Header;
+use cis_codec::frame::{DETECTION, Header};
 
 use super::framer::{Framer, Step};
 use super::locate::ReadAt;
@@ -96,7 +96,8 @@ impl TimeLine {
 
     /// Takes notice of a unit; those that are known already change nothing.
     pub fn note(&mut self, offset: u64, header: &Header) {
-        if offset < self.end && self.last.is_some() {
+        // The enhancement of a frame has its time, and numbers of its own.
+        if header.layer != DETECTION || offset < self.end && self.last.is_some() {
             return;
         }
         self.end = offset.saturating_add(header.unit_len as u64);

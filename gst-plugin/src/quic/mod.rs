@@ -5,12 +5,14 @@ mod congestion;
 mod failure;
 mod identity;
 mod interrupt;
+mod layer;
 mod status;
 
 pub use congestion::{CongestionControl, event as congestion_event, target as congestion_target};
 pub use failure::message;
 pub use identity::identity;
 pub use interrupt::Interrupt;
+pub use layer::{Wish as LayerWish, event as layer_event, wish as layer_wish};
 pub use status::Status;
 
 use gst::prelude::*;

@@ -64,7 +64,7 @@ impl Stream {
             Ok(header) => header,
             Err(error) => {
                 // A layer of a later version does not break the one that is read here.
-                let passed_over = matches!(error, frame::Error::UnsupportedLayer { .. });
+                let passed_over = matches!(error, frame::Error::OtherLayer { .. });
                 let first = !passed_over && !std::mem::replace(&mut self.damaged, true);
                 self.discont |= !passed_over;
                 return Err(Damage { error, first });

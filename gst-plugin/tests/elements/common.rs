@@ -44,6 +44,14 @@ pub fn tiny4() -> String {
         .to_string()
 }
 
+/// Has an enhancement layer, and brightens pictures by one level for each that it remembers.
+pub fn tinyview() -> String {
+    repository()
+        .join("inference/tests/fixtures/tinyview")
+        .display()
+        .to_string()
+}
+
 /// What a pipeline left behind.
 #[derive(Default)]
 pub struct Ran {

@@ -7,6 +7,7 @@ mod decode;
 mod detect;
 mod encode;
 mod encode_control;
+mod enhancement;
 mod failures;
 mod parse;
 mod seek;
