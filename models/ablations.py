@@ -72,10 +72,10 @@ def train(args, row: Row, folder: Path) -> Path:
         squeeze = trainer.family.squeeze
         material = Material.load(args.data, args.sharper if squeeze == 2 else None, squeeze)
         run(trainer, Pairs(material, schedule.size * squeeze // 2, 0, schedule.clip_share), folder)
-    front, detect, restore = load(folder / "model.pt", None, args.weights)
-    write_graphs(front, detect, restore, folder / "bundle")
+    networks = load(folder / "model.pt", None, args.weights)
+    write_graphs(*networks, folder / "bundle")
     (folder / "bundle" / "prior.bin").write_bytes(b"")
-    write_manifest(folder / "bundle", detect.family, "ablation", "0", "ablation", "ablations.py")
+    write_manifest(folder / "bundle", networks[1].family, "ablation", "0", "ablation", "ablations.py")
     return folder / "bundle"
 
 

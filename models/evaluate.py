@@ -37,7 +37,7 @@ MARGIN = 0.125
 NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))
 
 
-def code(latents: np.ndarray, fps: float, qindex: int, args) -> tuple[np.ndarray, float, str]:
+def code(latents: np.ndarray, fps: float, qindex: int, args, prior: str = "prior.bin") -> tuple[np.ndarray, float, str]:
     """Symbols of a clip as the receiver gets them, mean bytes of a frame, and what kind of figure that is."""
     if args.coder is None:
         symbols = quantise.sequence(latents, qindex, MARGIN)
@@ -45,10 +45,10 @@ def code(latents: np.ndarray, fps: float, qindex: int, args) -> tuple[np.ndarray
     with tempfile.TemporaryDirectory() as folder:
         source, stream, integers = (Path(folder) / name for name in ("clip.f32", "clip.cis", "clip.i16"))
         dump(latents, source, fps)
-        prior = ["--prior", str(args.bundle / "prior.bin")]
+        known = ["--prior", str(args.bundle / prior)]
         settings = ["--qindex", str(qindex), *([] if args.sticky is None else ["--sticky", str(args.sticky)])]
-        subprocess.run([args.coder, "encode", *prior, *settings, "--output", stream, source], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([args.coder, "decode", *prior, stream, integers], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([args.coder, "encode", *known, *settings, "--output", stream, source], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([args.coder, "decode", *known, stream, integers], check=True, stdout=subprocess.DEVNULL)
         symbols = np.fromfile(integers, "<i2").reshape(latents.shape)
         return symbols, stream.stat().st_size / len(latents), "coded bytes, headers included"
 

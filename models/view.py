@@ -3,7 +3,7 @@
     python view.py --weights WEIGHTS --bundle BUNDLE --coder .../cis-latents --vgg WHEEL --clip opencv_vtest.avi --truth opencv_vtest.gt.json --out view
 
 Everything is compared at the size of x's content (832 pixels long by default): the source scaled down, the codecs' frames at full size and at the squeezed image's scaled to it. For
-each path a table row per quality: kbit/s, PSNR and SSIM of luma, distance of VGG16 features (LPIPS weights, blocks 1 to 3, at half resolution: the restoration was trained with it, which flatters it),
+each path a table row per quality (`--enhancement` adds the enhancement layer at these qindex, on top of the coarsest base): kbit/s, PSNR and SSIM of luma, distance of VGG16 features (LPIPS weights, blocks 1 to 3, at half resolution: the restoration was trained with it, which flatters it),
 flicker (mean absolute error of the change from frame to frame, grey levels), and with `--truth` person AP50 of the unsplit teacher on the pictures. `--out` gets `view.json` and a contact sheet of source, the codec
 nearest in rate, and the restored picture. ffmpeg does the coding, in the live settings of `benches/rate-accuracy`.
 """
@@ -81,7 +81,8 @@ def resized(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
     """Rows, some pictures of every row by its name, and the source."""
     bundle, fps, latents, source = Bundle(args.bundle), rate_of(args.clip), [], []
-    for _, rgb in frames(args.clip, args.frames):
+    pictures = [rgb for _, rgb in frames(args.clip, args.frames)]
+    for rgb in pictures:
         y, geometry = bundle.front(rgb, args.input_size)
         latents.append(y)
         source.append(cv2.resize(rgb, geometry.content, interpolation=cv2.INTER_AREA if geometry.scale < 1 else cv2.INTER_LINEAR))
@@ -101,7 +102,13 @@ def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
 
     for qindex in args.qindex:
         symbols, size, _ = code(latents, fps, qindex, args)
+        bundle.forget()
         add(bundle.id, f"qindex {qindex}", size, np.stack([bundle.restore(s, qindex, geometry) for s in symbols]))
+    layer = np.stack([bundle.enhance(rgb, args.input_size, s, qindex) for rgb, s in zip(pictures, symbols, strict=True)]) if args.enhancement else None
+    for finer in args.enhancement:
+        more, extra, _ = code(layer, fps, finer, args, "enhance-prior.bin")
+        bundle.forget()
+        add(bundle.id, f"qindex {qindex} + {finer}", size + extra, np.stack([bundle.restore(s, qindex, geometry, (z, finer)) for s, z in zip(symbols, more, strict=True)]))
     small = (even.shape[2] // 4 * 2, even.shape[1] // 4 * 2)
     for codec in CODECS:
         for name, pictures in ((f"{even.shape[2]} wide", even), (f"{small[0]} wide", resized(even, small))):
@@ -144,6 +151,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=150)
     parser.add_argument("--every", type=int, default=5)
     parser.add_argument("--qindex", type=int, nargs="+", default=[24, 32, 40])
+    parser.add_argument("--enhancement", type=int, nargs="*", default=[])
     args = parser.parse_args()
     if args.truth and not args.weights:
         parser.error("--truth needs --weights")

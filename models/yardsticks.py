@@ -105,7 +105,7 @@ class Yardstick:
 
     def __init__(self, args):
         self.args, self.bundle, self.fps = args, Bundle(args.bundle), rate_of(args.clip)
-        self.front, _, _ = load(args.model, None, args.weights)
+        self.front, *_ = load(args.model, None, args.weights)
         manifest, latents, squeezed = self.bundle.manifest["input"], [], []
         for _, rgb in frames(args.clip, args.frames):
             y, self.geometry = self.bundle.front(rgb, args.input_size)

@@ -14,16 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from .clips import PAD
+from .enhance import ENHANCED, Enhance
 from .families import Family
 from .fold import fold_pads
+from .halve import halve
 from .macs import multiply_accumulates
 from .merge import MergedFront, SqueezedPicture
 from .networks import Detect, Front
-from .restore import Restore
+from .restore import WIDTHS, Restore
 
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
 QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
+ENHANCE_QINDEX = (24, 44, 60)  # of the enhancement layer
 
 
 class DetectGraph(nn.Module):
@@ -38,45 +41,71 @@ class DetectGraph(nn.Module):
 
 
 class RestoreGraph(nn.Module):
-    """y -> uint8 NHWC picture."""
+    """y, z of the enhancement layer, state -> uint8 NHWC picture, next state; without a layer y, state."""
 
-    def __init__(self, restore: Restore):
+    def __init__(self, restore: Restore, enhanced: bool):
         super().__init__()
-        self.restore = restore
+        self.restore, self.enhanced = restore, enhanced
 
-    def forward(self, y: Tensor) -> Tensor:
-        return self.restore(y)[0].round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    def forward(self, y: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
+        picture, state = self.restore(y, given[0] if self.enhanced else None, given[-1])
+        return picture.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1), state
 
 
-def graphs(front: Front, detect: Detect, restore: Restore) -> dict[str, tuple[nn.Module, Tensor, list[str], list[str], dict]]:
-    """File -> (module, example input, input names, output names, dynamic axes)."""
+class EnhanceGraph(nn.Module):
+    """uint8 x, y -> z."""
+
+    def __init__(self, enhance: Enhance):
+        super().__init__()
+        self.enhance = enhance
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.enhance(x.float(), y)
+
+
+def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict]]:
+    """File -> (module, example inputs, input names, output names, dynamic axes)."""
     family = detect.family
     x = torch.zeros(1, 3, 2 * family.multiple, 3 * family.multiple, dtype=torch.uint8)
     y = torch.zeros(1, family.latents, 4, 6)
-    hw = {2: "h", 3: "w"}
-    return {
-        "front.onnx": (MergedFront(front), x, ["x"], ["y"], {"x": {2: "xh", 3: "xw"}, "y": hw}),
-        "squeezed.onnx": (SqueezedPicture(front), x, ["x"], ["x_s"], {"x": {2: "xh", 3: "xw"}, "x_s": {2: "sh", 3: "sw"}}),
+    z, state = torch.zeros(1, ENHANCED, 8, 12), torch.zeros(1, WIDTHS[2], 16, 24)
+    hw, xhw, zhw, shw = ({2: f"{name}h", 3: f"{name}w"} for name in ("", "x", "z", "s"))
+    layer = [] if enhance is None else [z]
+    files = {
+        "front.onnx": (MergedFront(front), (x,), ["x"], ["y"], {"x": xhw, "y": hw}),
+        "squeezed.onnx": (SqueezedPicture(front), (x,), ["x"], ["x_s"], {"x": xhw, "x_s": shw}),
         "detect.onnx": (
             DetectGraph(detect),
-            torch.cat([y, y]),
+            (torch.cat([y, y]),),
             ["y"],
             ["boxes", "scores"],
             {"y": {0: "n"} | hw, "boxes": {0: "n", 1: "anchors"}, "scores": {0: "n", 1: "anchors"}},
         ),
-        "restore.onnx": (RestoreGraph(restore), y, ["y"], ["picture"], {"y": hw, "picture": {1: "xh", 2: "xw"}}),
+        "restore.onnx": (
+            RestoreGraph(restore, enhance is not None),
+            (y, *layer, state),
+            ["y", *["z" for _ in layer], "state"],
+            ["picture", "next"],
+            {"y": hw, "z": zhw, "state": shw, "picture": {1: "xh", 2: "xw"}, "next": shw},
+        ),
     }
+    if enhance is not None:
+        files["enhance.onnx"] = (EnhanceGraph(enhance), (x, y), ["x", "y"], ["z"], {"x": xhw, "y": hw, "z": zhw})
+    return files
 
 
-def write_graphs(front: Front, detect: Detect, restore: Restore, out: Path) -> None:
+def write_graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for file, (module, example, inputs, outputs, axes) in graphs(front, detect, restore).items():
+    for file, (module, example, inputs, outputs, axes) in graphs(front, detect, restore, enhance).items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's remarks on Python numbers that are constants on purpose
             torch.onnx.export(
-                module.eval(), (example,), str(out / file), opset_version=OPSET, input_names=inputs, output_names=outputs, dynamic_axes=axes
+                module.eval(), example, str(out / file), opset_version=OPSET, input_names=inputs, output_names=outputs, dynamic_axes=axes
             )
     fold_pads(out / "front.onnx")
+    for name in ("restore.onnx", "enhance.onnx"):
+        if (out / name).exists():
+            halve(out / name)
     _state_size(out / "detect.onnx", "scores", 2, len(detect.family.names))
 
 
@@ -106,10 +135,18 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
         "detect": 'input = "y"\nboxes = "boxes"\nscores = "scores"',
         "restore": 'input = "y"\npicture = "picture"',
     }
+    stride = family.latent_stride
+    enhanced = (out / "enhance.onnx").exists()
+    if enhanced:
+        least, default, greatest = ENHANCE_QINDEX
+        ports["restore"] += '\nenhanced = "z"'
+        ports["enhance"] = 'input = "x"\nreceived = "y"\nlatents = "z"\nprior-file = "enhance-prior.bin"\n'
+        ports["enhance"] += f"channels = {ENHANCED}\nstride = {stride // 2}\nqindex-min = {least}\nqindex-max = {greatest}\nqindex-default = {default}"
+    sizes = {"x": (256 * family.squeeze, 416 * family.squeeze), "y": (16, 26), "z": (32, 52), "state": (64, 104)}
     for name, text in ports.items():
-        size = (256 * family.squeeze, 416 * family.squeeze) if name == "front" else (16, 26)
-        macs = multiply_accumulates(out / f"{name}.onnx", *size)
+        macs = multiply_accumulates(out / f"{name}.onnx", sizes)
         lines.append(f'\n[{name}]\nfile = "{name}.onnx"\n{text}\nmacs = {macs / 1e9:.3f}e9')
+    lines.append(f'\n[restore.state]\ninput = "state"\noutput = "next"\nchannels = {WIDTHS[2]}\nstride = {stride // 4}')
     lines.append('\n[prior]\nfile = "prior.bin"')
     lines.append(f"\n[classes]\nnames = {quote(family.names)}\ncoco-ids = {family.kept_coco_ids}")
     for path in sorted(p for p in out.iterdir() if p.is_file() and p.name != "manifest.toml"):
@@ -123,8 +160,8 @@ def write_manifest(out: Path, family: Family, identity: str, version: str, descr
     (out / "manifest.toml").write_text(manifest(out, family, identity, version, description, source))
 
 
-def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detect, Restore]:
-    """Networks of two checkpoints, ready for inference."""
+def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detect, Restore, Enhance | None]:
+    """Networks of two checkpoints, ready for inference. Without one of the view there is no enhancement layer, and restored pictures show nothing."""
     state = torch.load(model, map_location="cpu")
     family = Family.of(state["family"])
     front, detect, view = Front(family, weights), Detect(family, weights), Restore(family)
@@ -132,7 +169,7 @@ def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detec
     detect.load_state_dict(state["detect"])
     if restore is not None:
         view.load_state_dict(torch.load(restore, map_location="cpu")["restore"])
-    return front.eval(), detect.eval(), view.eval()
+    return front.eval(), detect.eval(), view.eval(), None if restore is None else Enhance(view.transform).eval()
 
 
 def main() -> None:
@@ -140,17 +177,20 @@ def main() -> None:
     for name in ("weights", "model", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--restore", type=Path)
-    parser.add_argument("--prior", type=Path, help="initial state of the entropy coder; an empty file when not given")
+    for layer, name in (("detection's", "prior"), ("the enhancement", "enhance-prior")):
+        parser.add_argument(f"--{name}", type=Path, help=f"initial state of the entropy coder for {layer} layer; an empty file when not given")
     parser.add_argument("--card", type=Path, help="model card to copy; the one in the folder is kept when not given")
     for name in ("id", "version", "description", "source"):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
-    front, detect, restore = load(args.model, args.restore, args.weights)
-    write_graphs(front, detect, restore, args.out)
-    (args.out / "prior.bin").write_bytes(args.prior.read_bytes() if args.prior else b"")
+    networks = load(args.model, args.restore, args.weights)
+    write_graphs(*networks, args.out)
+    priors = {"prior.bin": args.prior} | ({"enhance-prior.bin": args.enhance_prior} if args.restore else {})
+    for name, prior in priors.items():
+        (args.out / name).write_bytes(prior.read_bytes() if prior else b"")
     if args.card:
         (args.out / "README.md").write_text(args.card.read_text())
-    write_manifest(args.out, detect.family, args.id, args.version, args.description, args.source)
+    write_manifest(args.out, networks[1].family, args.id, args.version, args.description, args.source)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
     python -m cistrain.latents --bundle bundles/default --data DATA --out FOLDER
     cis-latents prior --output prior.bin FOLDER/*.f32
 
+With `--enhancement QINDEX` the latents are those of the enhancement layer, for a receiver that has the others at that qindex.
+
 A dump is `<name>.f32`, little-endian [frames][channels][h][w], with a `.json` beside it. Only training material is dumped
 here: a prior must not know the clips that judge it.
 """
@@ -17,6 +19,7 @@ import numpy as np
 from .bundle import Bundle
 from .clips import frames, picture, rate_of
 from .data import CLIPS, STILLS
+from .quantise import sequence
 
 
 def dump(latents: np.ndarray, path: Path, fps: float) -> None:
@@ -26,6 +29,15 @@ def dump(latents: np.ndarray, path: Path, fps: float) -> None:
     path.with_suffix(".json").write_text(json.dumps({"frames": n, "channels": c, "h": h, "w": w, "fps": fps}))
 
 
+def of_pictures(bundle: Bundle, pictures: list[np.ndarray], input_size: int, enhancement: int | None) -> np.ndarray:
+    """Latents [frames, c, h, w] of one layer."""
+    latents = np.stack([bundle.front(rgb, input_size)[0] for rgb in pictures])
+    if enhancement is None:
+        return latents
+    symbols = sequence(latents, enhancement, 0.125)
+    return np.stack([bundle.enhance(rgb, input_size, q, enhancement) for rgb, q in zip(pictures, symbols, strict=True)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("bundle", "data", "out"):
@@ -33,6 +45,7 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=416)
     parser.add_argument("--frames", type=int, default=40, help="of each clip, about 0.1 s apart, from its middle")
     parser.add_argument("--stills", type=int, default=150)
+    parser.add_argument("--enhancement", type=int, metavar="QINDEX")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(args.bundle)
@@ -42,12 +55,12 @@ def main() -> None:
         every = max(1, round(fps / 10))
         numbered = [rgb for _, rgb in frames(path, every=every)]
         first = max(0, (len(numbered) - args.frames) // 2)
-        latents = [bundle.front(rgb, args.input_size)[0] for rgb in numbered[first : first + args.frames]]
-        dump(np.stack(latents), args.out / f"{Path(name).stem}.f32", fps / every)
+        latents = of_pictures(bundle, numbered[first : first + args.frames], args.input_size, args.enhancement)
+        dump(latents, args.out / f"{Path(name).stem}.f32", fps / every)
     paths = [p for s in STILLS for p in sorted((args.data / "images" / s).iterdir())]
     for i, path in enumerate(random.Random(1).sample(paths, min(args.stills, len(paths)))):
-        latents = bundle.front(picture(path), args.input_size)[0]
-        dump(latents[None], args.out / f"still{i:03}.f32", 1.0)
+        latents = of_pictures(bundle, [picture(path)], args.input_size, args.enhancement)
+        dump(latents, args.out / f"still{i:03}.f32", 1.0)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Resumes from the run folder; `restore.pt` there holds the averaged weights that 
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,13 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import Material, Pairs
-from .enhance import ENHANCED, Enhance
+from .enhance import Enhance, Fit
 from .families import Family
 from .networks import Front
 from .perception import Discriminator, Perceptual
-from .quantise import beyond, pair, step, straight_through
-from .ratemodel import RateModel
-from .restore import Restore, fit
+from .quantise import pair, step
+from .restore import Restore
 from .train import run
 
 
@@ -45,28 +44,23 @@ class ViewSchedule:
     steady_weight: float = 0.005  # of changes between two pictures that the scene did not make, per grey level
     qindex_least: float = 24.0
     qindex_greatest: float = 46.0
-    enhanced_share: float = 0.0  # of the pairs that have the enhancement layer
-    enhanced_least: float = 20.0  # its qindex
-    enhanced_greatest: float = 48.0
-    rate_weight: float = 0.002  # loss per bit and position of that layer at step 1
-    rate_ramp: float = 0.25  # share in which that price rises from nothing: first the layer has to be of use
+    enhanced_share: float = 0.6  # of the pairs that have the enhancement layer
+    enhanced_least: float = 32.0  # its qindex
+    enhanced_greatest: float = 60.0
 
 
 class RestoreTrainer:
     """Networks of the view, adversary, optimisers and averages of one run."""
 
     AVERAGED = "restore.pt"  # the run's file of what gets exported
-    PARTS = ("restore", "enhance", "rate", "average", "average_enhance", "adversary", "optimiser", "critic")
+    PARTS = ("restore", "average", "adversary", "optimiser", "critic")
 
     def __init__(self, front: Front, perceptual: Perceptual | None, schedule: ViewSchedule):
         self.front, self.perceptual, self.schedule = front.eval().requires_grad_(False), perceptual, schedule
         self.restore, self.average = Restore(front.family), Restore(front.family)
-        self.enhance, self.average_enhance = Enhance(front.family), Enhance(front.family)
-        self.average_enhance.load_state_dict(self.enhance.state_dict())
-        self.rate, self.adversary = RateModel(ENHANCED), Discriminator()
-        lr = schedule.learning_rate
-        groups = [{"params": [*self.restore.parameters(), *self.enhance.parameters()], "base": lr}, {"params": list(self.rate.parameters()), "base": lr}]
-        self.optimiser = torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.99))
+        self.enhance, self.adversary = Enhance(self.restore.transform), Discriminator()
+        self.learning = [p for p in self.restore.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(self.learning, lr=schedule.learning_rate, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.steps, self.seconds = 0, 0.0
 
@@ -85,20 +79,22 @@ class RestoreTrainer:
 
     def averaged(self) -> dict:
         """What gets exported, and where another run can go on."""
-        networks = {"restore": self.average, "enhance": self.average_enhance, "rate": self.rate}
-        note = f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"
-        return {name: network.state_dict() for name, network in networks.items()} | {"note": note}
+        return {"restore": self.average.state_dict(), "note": f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"}
 
     def go_on(self, state: dict) -> None:
         """Starts where another run ended."""
-        for name in ("restore", "enhance", "rate"):
-            getattr(self, name).load_state_dict(state[name])
-        self.average.load_state_dict(state["restore"])
-        self.average_enhance.load_state_dict(state["enhance"])
+        for network in (self.restore, self.average):
+            network.load_state_dict(state["restore"])
 
-    def fit(self, examples: Iterator[Tensor]) -> None:
-        """Fits the linear predictor to pairs of pictures."""
-        fit(self.restore, ((self.received(x).flatten(0, 1), x.flatten(0, 1)) for x in examples))
+    def fit(self, examples: Iterable[Tensor]) -> None:
+        """Fits the transform and its predictor to pairs of pictures."""
+        fit, examples = Fit(self.restore.transform), list(examples)
+        for x in examples:
+            fit.look(x.flatten(0, 1))
+        fit.settle()
+        for x in examples:
+            fit.learn(self.received(x).flatten(0, 1), x.flatten(0, 1))
+        fit.write()
         self.average.load_state_dict(self.restore.state_dict())
 
     @torch.no_grad()
@@ -109,25 +105,19 @@ class RestoreTrainer:
         latents = self.front(x.flatten(0, 1))[0]
         return pair(latents.view(2, x.shape[1], *latents.shape[1:]) / size, MARGIN) * size
 
-    def layer(self, x: Tensor, received: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Dequantised latents of the enhancement layer, zeros for pairs that go without, and the loss of its bits."""
+    @torch.no_grad()
+    def layer(self, x: Tensor, received: Tensor) -> Tensor | None:
+        """Dequantised latents of the enhancement layer of pairs; zeros for those that go without, and in some where a thin link has not brought them yet."""
         s, n = self.schedule, x.shape[1]
-        present = (torch.rand(n) < s.enhanced_share).float()
+        present = torch.rand(n) < s.enhanced_share
         if not present.any():
-            return None, torch.zeros(())
+            return None
+        size = step(torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest))[:, None, None, None]
         z = self.enhance(x.flatten(0, 1), received.flatten(0, 1))
-        qindex = torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest)
-        size = step(qindex)
-        scaled = z.view(2, n, *z.shape[1:]) / size[:, None, None, None]
-        with torch.no_grad():
-            symbols = pair(scaled, MARGIN)
-        noise = torch.rand_like(scaled) - 0.5
-        key = self.rate(scaled[0] + noise[0], None, qindex)
-        inter = self.rate(symbols[0] + beyond(scaled[1] - symbols[0], MARGIN) + noise[1], symbols[0], qindex)
-        bits = (0.15 * key.sum((1, 2, 3)) + inter.sum((1, 2, 3))) / (z.shape[-1] * z.shape[-2])
-        mask = (present * size)[:, None, None, None]
-        price = s.rate_weight * min(1.0, self.progress / s.rate_ramp) if s.rate_ramp > 0 else s.rate_weight
-        return straight_through(scaled, symbols) * mask, (price * size * bits * present).mean()
+        dequantised = pair(z.view(2, n, *z.shape[1:]) / size, MARGIN) * size
+        arrived = torch.rand(n, 1, *(-(-side // 4) for side in z.shape[2:])) < torch.where(torch.rand(n) < 0.25, torch.rand(n), 1.0)[:, None, None, None]
+        arrived = arrived.repeat_interleave(4, 2)[:, :, : z.shape[2]].repeat_interleave(4, 3)[..., : z.shape[3]]
+        return dequantised * (arrived & present[:, None, None, None])
 
     def draw(self, pairs: Pairs) -> tuple:
         """A batch: the arguments of a step."""
@@ -138,16 +128,16 @@ class RestoreTrainer:
         s, progress = self.schedule, self.progress
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["base"] * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+            group["lr"] = s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
         received = self.received(noisy)
-        enhanced, rate = self.layer(noisy, received)
+        enhanced = self.layer(noisy, received)
         pictures, state = [], None
         for i in range(2):
             picture, state = self.restore(received[i], None if enhanced is None else enhanced[i], state)
             pictures.append(picture)
         steady = ((pictures[1] - pictures[0]) - (clean[1] - clean[0])).abs().mean()
         ours, clean = torch.cat(pictures), clean.flatten(0, 1)
-        terms = {"pixels": pixel_loss(ours, clean), "steady": s.steady_weight * steady, "rate": rate}
+        terms = {"pixels": pixel_loss(ours, clean), "steady": s.steady_weight * steady}
         if self.perceptual is not None and progress >= s.perceive:
             terms["perceptual"] = s.perceptual_weight * self.perceptual(*_window(ours, clean))
         if progress >= s.oppose:
@@ -156,8 +146,7 @@ class RestoreTrainer:
         total = sum(v for k, v in terms.items() if k != "critic")
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        for network in (self.restore, self.enhance, self.rate):
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.learning, 1.0)
         self.optimiser.step()
         self.steps += 1
         self._update_average()
@@ -166,9 +155,8 @@ class RestoreTrainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         keep = min(0.995, self.steps / (self.steps + 20))
-        for average, network in ((self.average, self.restore), (self.average_enhance, self.enhance)):
-            for a, b in zip(average.parameters(), network.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
+        for a, b in zip(self.average.parameters(), self.restore.parameters(), strict=True):
+            a.lerp_(b, 1 - keep)
 
     def _teach_adversary(self, ours: Tensor, clean: Tensor) -> Tensor:
         loss = F.relu(1 - self.adversary(clean)).mean() + F.relu(1 + self.adversary(ours)).mean()
@@ -220,7 +208,7 @@ def main() -> None:
     elif args["start"]:
         trainer.go_on(torch.load(args["start"]))
     else:
-        trainer.fit(pairs.batch(4)[0] for _ in range(20))
+        trainer.fit(pairs.batch(4)[1] for _ in range(60))
     run(trainer, pairs, args["run"], save_every=120.0)
 
 

@@ -79,7 +79,7 @@ def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
 def test_restoration_learns(checkpoint, weights, material):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=2e-3, qindex_greatest=32.0))
+    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=2e-3, qindex_greatest=32.0, enhanced_share=0.0))
     pairs = Pairs(material, SIZE, 1, 1.0)
     clean = pairs.batch(3)[1]
     with torch.no_grad():
@@ -93,31 +93,36 @@ def test_restoration_learns(checkpoint, weights, material):
     assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
 
 
-def test_enhancement_layer_is_silent_until_it_is_trained_and_then_helps(checkpoint, weights):
+def test_enhancement_layer_brings_what_it_has_bits_for(checkpoint, weights):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    schedule = ViewSchedule(minutes=10, learning_rate=4e-3, enhanced_share=1.0, enhanced_least=16.0, enhanced_greatest=16.0, rate_weight=0.0005)
-    trainer = RestoreTrainer(front, None, schedule)
+    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, enhanced_share=1.0))
 
     def patches(n: int) -> torch.Tensor:
         """Pairs of the same random patches of 8x8 pixels: more than detection's latents hold, and never the same twice."""
         small = torch.rand(1, n, 3, SIZE // 8, SIZE // 8) * 255
         return small.repeat_interleave(8, -1).repeat_interleave(8, -2).repeat(2, 1, 1, 1, 1)
 
-    trainer.fit(patches(4) for _ in range(4))
+    trainer.fit(patches(4) for _ in range(8))
+    basis = trainer.restore.transform.basis
+    torch.testing.assert_close(basis @ basis.T, torch.eye(ENHANCED), atol=1e-4, rtol=0)
     clean = patches(4)
     received = trainer.received(clean)[0]
-    assert trainer.enhance(clean[0], received).shape == (4, ENHANCED, SIZE // 16, SIZE // 16)
+    z = trainer.enhance(clean[0], received)
+    assert z.shape == (4, ENHANCED, SIZE // 16, SIZE // 16)
 
     @torch.no_grad()
-    def error(layer: bool) -> float:
-        z = (4 * trainer.enhance(clean[0], received)).round() / 4
-        return float((trainer.restore(received, z if layer else None)[0] - clean[0]).abs().mean())
+    def error(step: float | None) -> float:
+        layer = None if step is None else (z / step).round() * step
+        return float((trainer.restore(received, layer)[0] - clean[0]).abs().mean())
 
-    assert error(True) == error(False)
-    for _ in range(150):
-        trainer.step(*[patches(1)] * 2)
-    assert error(True) < 0.97 * error(False)
+    errors = [error(step) for step in (0.1, 2.0, 8.0, None)]
+    assert errors[0] < 1.0 and errors[0] < errors[1] < errors[2] < 0.8 * errors[3]
+    layer = trainer.layer(clean, trainer.received(clean))
+    assert layer.shape == (2, *z.shape) and (layer != 0).any()
+    before = basis.clone()
+    trainer.step(clean, clean)
+    assert torch.equal(before, trainer.restore.transform.basis), "the transform is fitted, not trained"
 
 
 def test_ablations_change_one_thing(checkpoint, weights):
