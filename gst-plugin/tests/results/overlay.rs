@@ -239,7 +239,8 @@ fn no_box_hides_the_mark() {
 fn a_mark_survives_changes_of_format_and_size() {
     super::init();
     let info = info(VideoFormat::Rgb, 64, 48, None);
-    let launch = "videoconvert ! video/x-raw,format=I420 ! videoscale ! video/x-raw,width=32,height=24";
+    let launch = "videoconvert ! capsfilter caps=video/x-raw,format=I420 ! videoscale ! \
+         capsfilter caps=video/x-raw,width=32,height=24";
     let mut harness = gst_check::Harness::new_parse(launch);
     harness.set_src_caps(info.to_caps().unwrap());
     for quality in [Quality::Enhanced, Quality::Features] {
