@@ -84,12 +84,11 @@ fn a_camera_enhances_while_somebody_watches() {
         camera.plain.unwrap().duration_since(since)
     );
     wait_for("the units that were on their way", || {
-        let enhanced = camera.enhanced;
-        stream(&receiver).enhancement_units == enhanced
+        stream(&receiver).enhancement_units == camera.enhanced()
     });
-    assert_eq!(
-        camera.asked, 1,
-        "layer 0 was asked for its first key frame and no other"
+    assert!(
+        camera.asked <= 1,
+        "of layer 0 its first key frame was asked for at most"
     );
     let frames = camera.scene_frames();
     camera.finish();
@@ -114,8 +113,8 @@ fn recordings_have_it_in_its_place() {
         camera.enhance.is_some()
     });
     camera.frames(30);
-    let (frames, enhanced) = (camera.scene_frames(), camera.enhanced);
-    assert!(enhanced >= 20, "{enhanced}");
+    wait_for("the last of them", || camera.enhanced() == 30);
+    let (frames, enhanced) = (camera.scene_frames(), 30);
     camera.finish();
     let sum = receiver.shutdown().sum;
     assert_eq!(

@@ -231,8 +231,6 @@ pub struct Camera {
     /// When it last said that it does not.
     pub plain: Option<Instant>,
     begin_enhancement: bool,
-    /// Enhancement units handed to the link.
-    pub enhanced: u64,
     /// Key frames that the receiver asked for.
     pub asked: u64,
 }
@@ -264,7 +262,6 @@ impl Camera {
             enhance: None,
             plain: None,
             begin_enhancement: false,
-            enhanced: 0,
             asked: 0,
         }
     }
@@ -282,16 +279,24 @@ impl Camera {
         self.begin_enhancement |= unit.key;
         self.sender.send(unit);
         if self.enhance.is_some() {
-            // The next frame's turn comes when this one is out, as with a camera that takes its time.
-            wait_for("an empty queue", || {
-                let stats = self.sender.stats();
-                stats.queued == 0 || !stats.connected
-            });
+            // A frame that waits would have it yield: a camera takes its time between them.
+            self.emptied();
             let unit = self.scene.enhance(std::mem::take(&mut self.begin_enhancement));
-            if self.sender.send_enhancement(unit) == cis_link::sender::Outcome::Queued {
-                self.enhanced += 1;
-            }
+            self.sender.send_enhancement(unit);
+            self.emptied();
         }
+    }
+
+    fn emptied(&self) {
+        wait_for("an empty queue", || {
+            let stats = self.sender.stats();
+            stats.queued == 0 || !stats.connected
+        });
+    }
+
+    /// Enhancement units that went to the network.
+    pub fn enhanced(&self) -> u64 {
+        self.sender.stats().enhancement_units
     }
 
     /// Frames so far.
