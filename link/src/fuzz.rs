@@ -106,7 +106,7 @@ fn units(bytes: &[u8], cut: usize) -> bool {
         reader.push(Bytes::copy_from_slice(part));
         while let Ok(Some(item)) = reader.take() {
             understood = true;
-            if let group::Item::Unit(unit) = item {
+            if let group::Item::Unit(unit) | group::Item::Enhancement(unit) = item {
                 assert!(unit.len() <= MAX_UNIT);
             }
         }

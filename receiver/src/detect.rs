@@ -31,6 +31,8 @@ pub enum Work {
 pub enum Job {
     /// The next frame of its stream.
     Frame(Box<Frame>),
+    /// A unit of the enhancement layer, for the view of its stream: it follows its frame.
+    Enhance(Arc<Stream>, rtsp::Enhancement),
     /// A stream has ended.
     End(Arc<Stream>),
 }
@@ -71,6 +73,11 @@ pub fn start(
         for job in queue {
             match job {
                 Job::Frame(frame) => worker.frame(*frame),
+                Job::Enhance(stream, unit) => {
+                    if let Some(view) = &stream.view {
+                        view.enhance(unit);
+                    }
+                }
                 Job::End(stream) => worker.end(&stream),
             }
         }
@@ -165,7 +172,7 @@ impl Worker {
         if !self.lines.wanted() {
             return;
         }
-        match gstcis::json_line(stream.name.as_str(), header, regions) {
+        match gstcis::json_line(stream.name.as_str(), header, regions, None) {
             Ok(line) => self.lines.send(line),
             Err(e) => tracing::error!(stream = %stream.name, "JSON line: {e}"),
         }

@@ -1,13 +1,14 @@
 //! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
 
-use crate::config::WhenFull;
+use crate::config::{Enhance, WhenFull};
 use crate::detect::{Frame, Job, Work};
 use crate::link::Link;
 use crate::record::{Recorder, Tape};
-use crate::rtsp::{Server, View};
+use crate::rtsp::{Enhancement, Server, View};
 use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
+use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
@@ -42,6 +43,8 @@ pub struct Intake {
     pub prior: Arc<Prior>,
     /// What a stream may ask for.
     pub limits: Limits,
+    /// When cameras are asked for the enhancement layer.
+    pub enhance: Enhance,
     /// Places in the detector's queue per stream.
     pub queue: usize,
     /// What happens when they are taken.
@@ -52,6 +55,10 @@ pub struct Intake {
 struct Feed {
     stream: Arc<Stream>,
     decoder: Decoder,
+    /// Of the enhancement layer, which is passed on as it came.
+    enhancement: HeaderReader,
+    /// Time stamp of the newest frame.
+    newest_ns: Option<u64>,
     tape: Option<Tape>,
     asker: Arc<Asker>,
     healthy: bool,
@@ -78,6 +85,7 @@ struct Asker {
     link: Arc<Link>,
     stream: StreamName,
     last: Mutex<Option<Instant>>,
+    last_enhancement: Mutex<Option<Instant>>,
 }
 
 impl Asker {
@@ -86,6 +94,15 @@ impl Asker {
         if last.is_none_or(|last| last.elapsed() >= KEY_PAUSE) {
             *last = Some(Instant::now());
             self.link.ask_key(&self.stream);
+        }
+    }
+
+    /// The enhancement cannot go on without a key of its layer.
+    fn begin_enhancement(&self) {
+        let mut last = self.last_enhancement.lock();
+        if last.is_none_or(|last| last.elapsed() >= KEY_PAUSE) {
+            *last = Some(Instant::now());
+            self.link.enhance(&self.stream, true);
         }
     }
 }
@@ -122,6 +139,16 @@ impl Intake {
                 self.close(feeds, &stream, "its camera connected again");
                 tracing::info!(%stream, %remote, "stream opened");
                 feeds.insert(stream.clone(), self.open(stream));
+            }
+            Event::Unit {
+                stream,
+                unit,
+                enhancement: true,
+                ..
+            } => {
+                if let Some(feed) = feeds.get_mut(&stream) {
+                    self.enhancement(feed, unit);
+                }
             }
             Event::Unit {
                 stream,
@@ -163,14 +190,28 @@ impl Intake {
             link: self.link.clone(),
             stream: name.clone(),
             last: Mutex::new(None),
+            last_enhancement: Mutex::new(None),
         });
+        if self.enhance == Enhance::Always {
+            self.link.enhance(&name, true);
+        }
         let tape = self
             .recorder
             .as_ref()
             .map(|r| r.tape(name.clone(), false, stats.unrecorded.clone()));
         let view = self.rtsp.as_ref().map(|server| {
             let asker = asker.clone();
-            let view = Arc::new(View::new(stats.unrestored.clone(), move || asker.ask()));
+            let enhance = {
+                let (wanted, asker) = (self.enhance, asker.clone());
+                move |watched: bool, broken: bool| match wanted {
+                    // Whoever is told to begin begins with a key.
+                    Enhance::Watched if broken => {}
+                    Enhance::Watched => asker.link.enhance(&asker.stream, watched),
+                    Enhance::Always if broken => asker.begin_enhancement(),
+                    Enhance::Always | Enhance::Never => {}
+                }
+            };
+            let view = Arc::new(View::new(stats.unrestored.clone(), move || asker.ask(), enhance));
             server.add(&name, view.clone());
             view
         });
@@ -187,6 +228,8 @@ impl Intake {
         Feed {
             stream,
             decoder,
+            enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            newest_ns: None,
             tape,
             asker,
             healthy: true,
@@ -210,6 +253,8 @@ impl Intake {
                 found: Mutex::default(),
             }),
             decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
+            enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            newest_ns: None,
             tape,
             asker: feed.asker.clone(),
             healthy: true,
@@ -278,6 +323,10 @@ impl Intake {
         };
         feed.healthy = true;
         stream.stats.decoded(frame.header.pts_ns);
+        feed.newest_ns = Some(frame.header.pts_ns);
+        if frame.header.key {
+            feed.enhancement.reset();
+        }
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
             let key = frame.header.key;
@@ -315,6 +364,35 @@ impl Intake {
         })));
     }
 
+    /// Passes an enhancement unit on to recording and view. The detector never sees it.
+    fn enhancement(&self, feed: &mut Feed, unit: Unit) {
+        let stats = &feed.stream.stats;
+        stats.enhanced(unit.data.len());
+        let header = match feed.enhancement.read(&unit.data) {
+            Ok(header) if Some(header.pts_ns) == feed.newest_ns => header,
+            _ => {
+                stats.unenhanced.add(1);
+                let watched = feed.stream.view.as_ref().is_some_and(|view| view.watched());
+                if self.enhance == Enhance::Always || (self.enhance == Enhance::Watched && watched) {
+                    feed.asker.begin_enhancement();
+                }
+                return;
+            }
+        };
+        if let Some(tape) = &mut feed.tape {
+            tape.enhance(&unit.data, header.key, &stats.unrecorded);
+        }
+        if feed.stream.view.is_some() {
+            let unit = Enhancement {
+                pts_ns: header.pts_ns,
+                key: header.key,
+                unit: unit.data,
+            };
+            // In order behind its frame, which is on this queue already.
+            let _ = self.jobs.send(Job::Enhance(feed.stream.clone(), unit));
+        }
+    }
+
     fn slot(&self, slots: &Slots) -> Option<Slot> {
         match self.when_full {
             WhenFull::Drop => slots.try_take(),
@@ -341,6 +419,8 @@ impl Feed {
     /// What comes next makes sense from its next key frame on.
     fn gap(&mut self) {
         self.decoder.reset();
+        self.enhancement.reset();
+        self.newest_ns = None;
         if let Some(tape) = &mut self.tape {
             tape.gap();
         }

@@ -1,6 +1,7 @@
 //! The listener, shared by those who ask cameras for key frames, and closed by one.
 
 use crate::{Error, config};
+use cis_codec::frame::ENHANCEMENT;
 use cis_link::listener::{Auth, Config, Events, Listener, ServerTls};
 use cis_link::{Identity, StreamName, Tokens};
 use parking_lot::Mutex;
@@ -65,6 +66,13 @@ impl Link {
     pub fn ask_key(&self, stream: &StreamName) {
         if let Some(listener) = &*self.listener.lock() {
             listener.request_key(stream);
+        }
+    }
+
+    /// Tells a camera whether the enhancement layer is wanted, now and when it comes back. Wanted again: it begins with a key.
+    pub fn enhance(&self, stream: &StreamName, on: bool) {
+        if let Some(listener) = &*self.listener.lock() {
+            listener.set_layer(stream, ENHANCEMENT, on);
         }
     }
 

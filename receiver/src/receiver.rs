@@ -88,6 +88,7 @@ impl Receiver {
             bundle: bundle_id,
             prior,
             limits,
+            enhance: config.view.enhance,
             queue: config.detect.queue,
             when_full: config.detect.when_full,
         };
@@ -225,5 +226,6 @@ fn view_settings(config: &Config) -> rtsp::Settings {
         device: config.model.device.clone(),
         threads: config.model.threads.into(),
         bitrate: config.rtsp.bitrate,
+        mark: config.view.mark,
     }
 }

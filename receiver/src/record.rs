@@ -69,6 +69,7 @@ impl Recorder {
             recorder: self.clone(),
             reel: Reel { stream, late },
             skipping: true,
+            unenhanced: true,
             lost,
         }
     }
@@ -79,6 +80,8 @@ pub struct Tape {
     recorder: Recorder,
     reel: Reel,
     skipping: bool,
+    /// An enhancement unit is missing: those that follow build on it, up to a key of their layer.
+    unenhanced: bool,
     lost: Arc<Counter>,
 }
 
@@ -105,6 +108,23 @@ impl Tape {
             self.skipping = true;
             self.lost.add(1);
             receipt.lost();
+        }
+    }
+
+    /// Queues a unit of the enhancement layer behind its frame; what there is no room for takes its layer along, and nothing else.
+    pub fn enhance(&mut self, data: &Bytes, key: bool, lost: &Arc<Counter>) {
+        self.unenhanced &= !key;
+        let (reel, data) = (self.reel.clone(), data.clone());
+        let job = Job::Unit {
+            reel,
+            data,
+            key: false,
+            lost: self.lost.clone(),
+            receipt: Receipt::default(),
+        };
+        if self.skipping || self.unenhanced || self.recorder.0.try_send(job).is_err() {
+            self.unenhanced = true;
+            lost.add(1);
         }
     }
 

@@ -31,12 +31,15 @@ pub struct Stats {
     frames: Counter,
     keys: Counter,
     bytes: Counter,
+    enhancement: [Counter; 2],
     results: Counter,
     objects: Counter,
     latency: Mutex<Window>,
     span: Mutex<Span>,
     /// Frames that could not be decoded: damaged, foreign, or after a gap.
     pub undecoded: Counter,
+    /// Enhancement units that could not be used.
+    pub unenhanced: Counter,
     /// Frames that went without detections because the detector was behind or failed.
     pub undetected: Counter,
     /// Frames that are missing in the recording.
@@ -53,11 +56,13 @@ impl Stats {
             frames: Counter::default(),
             keys: Counter::default(),
             bytes: Counter::default(),
+            enhancement: Default::default(),
             results: Counter::default(),
             objects: Counter::default(),
             latency: Mutex::default(),
             span: Mutex::default(),
             undecoded: Counter::default(),
+            unenhanced: Counter::default(),
             undetected: Counter::default(),
             unrecorded: Arc::default(),
             unrestored: Arc::default(),
@@ -69,6 +74,12 @@ impl Stats {
         self.frames.add(1);
         self.keys.add(key.into());
         self.bytes.add(bytes as u64);
+    }
+
+    /// An enhancement unit of `bytes` bytes has come.
+    pub fn enhanced(&self, bytes: usize) {
+        self.enhancement[0].add(1);
+        self.enhancement[1].add(bytes as u64);
     }
 
     /// A unit could be decoded, and has this presentation time.
@@ -96,6 +107,9 @@ impl Stats {
             frames: self.frames.get(),
             keys: self.keys.get(),
             bytes: self.bytes.get(),
+            enhancement_units: self.enhancement[0].get(),
+            enhancement_bytes: self.enhancement[1].get(),
+            unenhanced: self.unenhanced.get(),
             results: self.results.get(),
             objects: self.objects.get(),
             undecoded: self.undecoded.get(),
@@ -127,6 +141,12 @@ pub struct Snapshot {
     pub keys: u64,
     /// Their bytes, headers included.
     pub bytes: u64,
+    /// Units of the enhancement layer that came; they are in no other count.
+    pub enhancement_units: u64,
+    /// Their bytes.
+    pub enhancement_bytes: u64,
+    /// Those among them that could not be used: damaged, or without what they build on.
+    pub unenhanced: u64,
     /// Frames whose objects are known.
     pub results: u64,
     /// Objects in them.
@@ -177,13 +197,21 @@ impl Snapshot {
         let seconds = (self.open.saturating_sub(before.open)).as_secs_f64().max(1e-3);
         let (frames, bytes) = (self.frames - before.frames, self.bytes - before.bytes);
         format!(
-            "{:.1} frames/s, {:.1} kbit/s, {} objects, {}; {}{}",
+            "{:.1} frames/s, {:.1} kbit/s, {} objects, {}; {}{}{}",
             frames as f64 / seconds,
             bytes as f64 * 8e-3 / seconds,
             self.objects - before.objects,
             self.latency_text(),
             self.lost(),
             if self.watched { "; watched" } else { "" },
+            match self.enhancement_bytes - before.enhancement_bytes {
+                0 => String::new(),
+                bytes => format!(
+                    "; enhancement {:.1} kbit/s, {} unused",
+                    bytes as f64 * 8e-3 / seconds,
+                    self.unenhanced
+                ),
+            },
         )
     }
 
@@ -197,7 +225,7 @@ impl Snapshot {
         }
         .as_secs_f64();
         format!(
-            "{} frames ({} key) of {:.1} s, {:.1} kbit/s, {:.0} bytes a frame, {} objects in {} results, {}; {}",
+            "{} frames ({} key) of {:.1} s, {:.1} kbit/s, {:.0} bytes a frame, {} objects in {} results, {}; {}{}",
             self.frames,
             self.keys,
             seconds,
@@ -207,6 +235,13 @@ impl Snapshot {
             self.results,
             self.latency_text(),
             self.lost(),
+            match self.enhancement_units {
+                0 => String::new(),
+                units => format!(
+                    "; enhancement: {units} units of {} bytes, {} unused",
+                    self.enhancement_bytes, self.unenhanced
+                ),
+            },
         )
     }
 
@@ -215,6 +250,9 @@ impl Snapshot {
         self.frames += other.frames;
         self.keys += other.keys;
         self.bytes += other.bytes;
+        self.enhancement_units += other.enhancement_units;
+        self.enhancement_bytes += other.enhancement_bytes;
+        self.unenhanced += other.unenhanced;
         self.results += other.results;
         self.objects += other.objects;
         self.undecoded += other.undecoded;

@@ -1,7 +1,7 @@
 //! The GObject of `cisjson`: turns a unit and the regions on its buffer into one buffer of text.
 
 use super::line;
-use crate::{caps, regions};
+use crate::{caps, generated, regions};
 use cis_codec::{
     Limits,
     frame::{self, HeaderReader},
@@ -185,6 +185,8 @@ impl BaseTransformImpl for Json {
         let mut state = self.state.lock();
         let header = match state.headers.read(&unit) {
             Ok(header) => header,
+            // It belongs to a frame that has a line already.
+            Err(frame::Error::OtherLayer { .. }) => return Ok(GenerateOutputSuccess::NoOutput),
             Err(error) => {
                 state.skipped += 1;
                 let first = !std::mem::replace(&mut state.damaged, true);
@@ -198,10 +200,12 @@ impl BaseTransformImpl for Json {
         state.objects += regions.len() as u64;
         let stream = self.stream.lock();
         let stream = if stream.is_empty() { &state.title } else { &*stream };
-        let text = line::write(stream, &header, Some(&regions)).map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Encode, ("{error}"));
-            gst::FlowError::Error
-        })?;
+        let text = line::write(stream, &header, Some(&regions), generated::quality_of(&buffer)).map_err(
+            |error| {
+                gst::element_imp_error!(self, gst::StreamError::Encode, ("{error}"));
+                gst::FlowError::Error
+            },
+        )?;
         let mut out = gst::Buffer::from_mut_slice(text);
         if let Some(out) = out.get_mut() {
             out.set_pts(buffer.pts());
@@ -215,7 +219,6 @@ impl Json {
     /// Says why a unit makes no line: aloud once for a damage, in the log for the units that it takes along.
     fn skip(&self, error: &frame::Error, first: bool) {
         match error {
-            frame::Error::OtherLayer { .. } => gst::debug!(CAT, imp = self, "skipped: {error}"),
             _ if first => gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,

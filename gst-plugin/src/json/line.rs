@@ -1,5 +1,6 @@
 //! The text of one line. `docs/detections.schema.json` describes it; a test holds the two together.
 
+use crate::generated::Quality;
 use crate::regions::Region;
 use cis_codec::frame::Header;
 use serde::Serialize;
@@ -18,6 +19,8 @@ struct Line<'a> {
     late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generated: Option<&'static str>,
     objects: Vec<Object<'a>>,
 }
 
@@ -31,10 +34,12 @@ struct Object<'a> {
 }
 
 /// One frame as a line of JSON, with its line feed. `regions` are `None` when nobody looked for objects in the frame.
+/// `generated`: what the picture that goes with the line was restored from, if there is one.
 pub fn write(
     stream: &str,
     header: &Header,
     regions: Option<&[Region]>,
+    generated: Option<Quality>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let line = Line {
         stream,
@@ -47,6 +52,7 @@ pub fn write(
         bytes: header.unit_len,
         late: header.late,
         detected: regions.is_none().then_some(false),
+        generated: generated.map(Quality::nick),
         objects: regions.unwrap_or_default().iter().map(object).collect(),
     };
     let mut text = serde_json::to_vec(&line)?;

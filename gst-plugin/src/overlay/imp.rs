@@ -4,7 +4,7 @@ use super::{
     canvas::{Canvas, Layout},
     painter::{self, Style},
 };
-use crate::{caps, regions};
+use crate::{caps, generated, regions};
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::subclass::{BaseTransformMode, prelude::*};
 use gst_video::{VideoFormat, prelude::*, subclass::prelude::*};
@@ -35,7 +35,7 @@ const DEFAULT_STYLE: Style = Style {
     thickness: 0,
     labels: true,
     confidence: true,
-    mark_generated: false,
+    mark_generated: true,
     font_scale: 0,
 };
 const MAX_THICKNESS: u32 = 64;
@@ -101,7 +101,7 @@ impl ObjectImpl for Overlay {
                 flag(
                     "mark-generated",
                     "Mark generated",
-                    "Write in the lower left corner that the picture is generated",
+                    "Write in the upper left corner of a generated picture what it was made from",
                     DEFAULT_STYLE.mark_generated,
                 ),
                 number(
@@ -195,12 +195,13 @@ impl VideoFilterImpl for Overlay {
         let layout = layout.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         let style = *self.style.lock();
         let regions = regions::read(frame.buffer());
+        let generated = generated::quality_of(frame.buffer()).map(generated::Quality::label);
         let mut strides = [0; 4];
         for (stride, &found) in strides.iter_mut().zip(frame.plane_stride()) {
             *stride = usize::try_from(found).map_err(|_| gst::FlowError::NotNegotiated)?;
         }
         let mut canvas = Canvas::new(layout, frame.planes_data_mut(), strides);
-        match painter::paint(&mut canvas, &regions, style) {
+        match painter::paint(&mut canvas, &regions, generated, style) {
             Ok(()) => Ok(gst::FlowSuccess::Ok),
             Err(never) => match never {},
         }

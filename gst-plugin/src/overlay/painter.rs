@@ -15,8 +15,6 @@ const FONT: &MonoFont<'static> = &FONT_8X13;
 const MARGIN: u32 = 2;
 /// Longest label in characters: a label comes from a file or another element.
 const MAX_LABEL: usize = 40;
-/// What the mark of generated pictures says.
-const MARK: &str = "GENERATED PICTURE";
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +25,7 @@ pub struct Style {
     pub labels: bool,
     /// Whether to write the confidence.
     pub confidence: bool,
-    /// Whether to write that the picture is generated.
+    /// Whether to write on a generated picture that it is one.
     pub mark_generated: bool,
     /// Enlargement of the font; 0 chooses by the frame's height.
     pub font_scale: u32,
@@ -51,8 +49,13 @@ impl Style {
     }
 }
 
-/// Draws everything.
-pub fn paint<T>(target: &mut T, regions: &[Region], style: Style) -> Result<(), T::Error>
+/// Draws everything; `generated`: what to write on a picture that is.
+pub fn paint<T>(
+    target: &mut T,
+    regions: &[Region],
+    generated: Option<&str>,
+    style: Style,
+) -> Result<(), T::Error>
 where
     T: DrawTarget<Color = Rgb888> + OriginDimensions,
 {
@@ -62,11 +65,15 @@ where
             draw_region(target, region, &area, style)?;
         }
     }
-    if style.mark_generated {
-        let scale = style.font_scale(frame.height);
-        let (_, height) = text_size(MARK, scale);
-        let at = Point::new(0, frame.height.saturating_sub(height) as i32);
-        draw_text(target, MARK, at, scale, Rgb888::BLACK)?;
+    // Last: no box may hide it.
+    if let Some(text) = generated.filter(|_| style.mark_generated) {
+        draw_text(
+            target,
+            text,
+            Point::zero(),
+            style.font_scale(frame.height),
+            Rgb888::BLACK,
+        )?;
     }
     Ok(())
 }

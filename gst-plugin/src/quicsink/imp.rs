@@ -39,6 +39,8 @@ struct State {
     begun: bool,
     /// A key frame was asked for before there was any unit: the first one may be it.
     key_wanted: bool,
+    /// The receiver wants the enhancement layer, and the encoder was told.
+    enhancing: bool,
     /// Buffers that were no units.
     foreign: u64,
     /// Of a sender that has ended.
@@ -201,15 +203,16 @@ impl BaseSinkImpl for QuicSink {
             self.obj().post_error_message(error);
             gst::FlowError::Error
         })?;
-        let enhancement = unit.layer > 0;
+        let enhancement = unit.layer != frame::DETECTION;
         let unit = Unit {
             data: Bytes::from_owner(data),
-            key: unit.key && !enhancement,
+            // Of its own layer: a key of the enhancement begins no group.
+            key: unit.key,
         };
         let key_missing = {
             let mut state = self.state.lock();
-            let key_missing = std::mem::take(&mut state.key_wanted) && !unit.key;
-            state.begun = true;
+            let key_missing = !enhancement && std::mem::take(&mut state.key_wanted) && !unit.key;
+            state.begun |= !enhancement;
             if let Some(sender) = &state.sender
                 && let Outcome::Dropped(reason) = match enhancement {
                     true => sender.send_enhancement(unit),
@@ -266,6 +269,7 @@ impl QuicSink {
         };
         if sender.is_some() {
             drop(sender);
+            self.wish(false, false);
             self.set_status(Status::Idle);
         }
     }
@@ -325,9 +329,20 @@ impl QuicSink {
                 quic::post(&*obj, structure.field("remote", remote.to_string()).build());
             }
             Event::Disconnected { reason, retry_in } => {
+                // Nobody is there to look.
+                self.wish(false, false);
                 self.on_trouble(Status::Connecting, &reason, retry_in)
             }
-            Event::Refused { reason, retry_in, .. } => self.on_trouble(Status::Refused, &reason, retry_in),
+            Event::Refused { reason, retry_in, .. } => {
+                self.wish(false, false);
+                self.on_trouble(Status::Refused, &reason, retry_in);
+            }
+            Event::Layer { layer, on } if layer == frame::ENHANCEMENT => {
+                // Asked again for what it has: it cannot read what it got.
+                let restart = on && self.state.lock().enhancing;
+                self.wish(on, restart);
+            }
+            Event::EnhancementBroken if self.state.lock().enhancing => self.wish(true, true),
             Event::KeyRequested => {
                 let begun = {
                     let mut state = self.state.lock();
@@ -351,6 +366,27 @@ impl QuicSink {
                 gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ["spool: {reason}"]);
             }
             other => gst::debug!(CAT, imp = self, "{other:?}"),
+        }
+    }
+
+    /// Tells upstream whether the enhancement layer is wanted; nobody need listen.
+    fn wish(&self, on: bool, restart: bool) {
+        let before = std::mem::replace(&mut self.state.lock().enhancing, on);
+        if before == on && !restart {
+            return;
+        }
+        gst::info!(
+            CAT,
+            imp = self,
+            "enhancement wanted: {on}, from a key on: {restart}"
+        );
+        let wish = quic::LayerWish {
+            layer: frame::ENHANCEMENT,
+            on,
+            restart,
+        };
+        if let Some(pad) = self.obj().static_pad("sink") {
+            pad.push_event(quic::layer_event(wish));
         }
     }
 

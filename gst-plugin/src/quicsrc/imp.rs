@@ -42,6 +42,8 @@ struct State {
     hold: Hold,
     /// A live key frame that waits until the late groups before it are out.
     next_key: Option<Item>,
+    /// The enhancement is of no use until it begins anew, which was asked for.
+    enhancement_broken: bool,
     /// What was pushed last came late.
     after_late: bool,
 }
@@ -84,7 +86,15 @@ impl ObjectImpl for QuicSrc {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.settings.lock().set(pspec.name(), value);
+        let (before, after) = {
+            let mut settings = self.settings.lock();
+            let before = settings.enhancement;
+            settings.set(pspec.name(), value);
+            (before, settings.enhancement)
+        };
+        if before != after {
+            self.wish(after);
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -189,6 +199,13 @@ impl BaseSrcImpl for QuicSrc {
         if gst_video::UpstreamForceKeyUnitEvent::parse(event).is_ok() {
             return self.request_key();
         }
+        if let Some(wish) = quic::layer_wish(event).filter(|wish| wish.layer == frame::ENHANCEMENT) {
+            let before = std::mem::replace(&mut self.settings.lock().enhancement, wish.on);
+            if before != wish.on {
+                self.obj().notify("enhancement");
+            }
+            return (before == wish.on && !wish.restart) || self.wish(wish.on);
+        }
         self.parent_event(event)
     }
 }
@@ -212,6 +229,15 @@ impl PushSrcImpl for QuicSrc {
                 continue;
             }
             match self.next(&events)? {
+                Event::Unit {
+                    unit,
+                    enhancement: true,
+                    ..
+                } => {
+                    if let Some(buffer) = self.enhancement(unit.data) {
+                        return Ok(CreateSuccess::NewBuffer(buffer));
+                    }
+                }
                 Event::Unit {
                     unit,
                     late,
@@ -307,6 +333,9 @@ impl QuicSrc {
             state.camera = Some(camera);
             state.stream.interrupted();
         }
+        if self.settings.lock().enhancement {
+            self.wish(true);
+        }
         self.set_status(Status::Connected);
         if let Some(pad) = self.obj().static_pad("src") {
             pad.push_event(gst::event::Tag::new(tags));
@@ -341,6 +370,49 @@ impl QuicSrc {
         if ask {
             self.request_key();
         }
+    }
+
+    /// A unit of the enhancement layer as a buffer; none if it cannot be used.
+    fn enhancement(&self, unit: Bytes) -> Option<gst::Buffer> {
+        let (read, broken) = {
+            let mut state = self.state.lock();
+            let read = state.stream.read_enhancement(&unit);
+            match read {
+                Some(_) => {
+                    state.counts.enhanced += 1;
+                    (read, false)
+                }
+                None => {
+                    state.counts.enhancement_dropped += 1;
+                    (None, !std::mem::replace(&mut state.enhancement_broken, true))
+                }
+            }
+        };
+        if broken && self.settings.lock().enhancement {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "an enhancement unit continues nothing: asking for a new beginning"
+            );
+            self.wish(true);
+        }
+        let (time_ns, number) = read?;
+        self.state.lock().enhancement_broken = false;
+        let mut buffer = gst::Buffer::from_slice(unit);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::from_nseconds(time_ns));
+            buffer.set_offset(number);
+            // No stream can begin here, whatever it is in its own layer.
+            buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        Some(buffer)
+    }
+
+    /// Tells the camera whether the enhancement layer is wanted. False: there is none.
+    fn wish(&self, on: bool) -> bool {
+        let state = self.state.lock();
+        let asked = state.listener.as_ref().zip(state.camera.as_ref());
+        asked.is_some_and(|(listener, camera)| listener.set_layer(camera, frame::ENHANCEMENT, on))
     }
 
     /// A unit as a buffer; none if it cannot be read.

@@ -28,6 +28,7 @@ pub struct Settings {
     pub idle_timeout: u32,
     pub latency: u32,
     pub eos_on_close: bool,
+    pub enhancement: bool,
 }
 
 impl Default for Settings {
@@ -49,6 +50,7 @@ impl Default for Settings {
             idle_timeout: 15_000,
             latency: 200,
             eos_on_close: true,
+            enhancement: false,
         }
     }
 }
@@ -180,6 +182,12 @@ pub fn properties() -> Vec<glib::ParamSpec> {
             "End the stream when the camera ends it; else wait for the next one",
             default.eos_on_close,
         ),
+        glib::ParamSpecBoolean::builder("enhancement")
+            .nick("Enhancement")
+            .blurb("Ask the camera for the enhancement layer, which makes better pictures of more bits and changes no detection")
+            .default_value(default.enhancement)
+            .mutable_playing()
+            .build(),
     ]
 }
 
@@ -213,6 +221,7 @@ impl Settings {
             "idle-timeout" => self.idle_timeout = number(),
             "latency" => self.latency = number(),
             "eos-on-close" => self.eos_on_close = flag(),
+            "enhancement" => self.enhancement = flag(),
             _ => {}
         }
     }
@@ -236,6 +245,7 @@ impl Settings {
             "max-unit-bytes" => self.max_unit_bytes.to_value(),
             "idle-timeout" => self.idle_timeout.to_value(),
             "latency" => self.latency.to_value(),
+            "enhancement" => self.enhancement.to_value(),
             _ => self.eos_on_close.to_value(),
         }
     }

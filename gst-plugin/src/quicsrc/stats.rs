@@ -11,6 +11,10 @@ pub struct Counts {
     pub pushed: u64,
     /// Units that could not be read, and those that were lost with them.
     pub damaged: u64,
+    /// Units of the enhancement layer pushed.
+    pub enhanced: u64,
+    /// Those that cannot be used: damaged, without what they continue or the frame that they belong to.
+    pub enhancement_dropped: u64,
     /// Late units pushed.
     pub late: u64,
     /// Late units for which there was no room: the camera keeps them.
@@ -24,6 +28,8 @@ pub fn structure(counts: Counts, local: Option<SocketAddr>, link: &Stats) -> gst
     gst::Structure::builder("cisquicsrc-stats")
         .field("units", counts.pushed)
         .field("units-damaged", counts.damaged)
+        .field("enhancement-units", counts.enhanced)
+        .field("enhancement-dropped", counts.enhancement_dropped)
         .field("units-late", counts.late)
         .field("units-late-refused", counts.late_refused)
         .field("connections", number(link.connections))
@@ -34,6 +40,7 @@ pub fn structure(counts: Counts, local: Option<SocketAddr>, link: &Stats) -> gst
         .field_if_some("remote", camera.map(|camera| camera.remote.to_string()))
         .field_if_some("bundle", camera.map(|camera| text(&camera.bundle)))
         .field_if_some("unit-bytes", camera.map(|camera| camera.unit_bytes))
+        .field_if_some("enhancement-bytes", camera.map(|camera| camera.enhancement_bytes))
         .field_if_some("groups", camera.map(|camera| camera.groups))
         .field_if_some("groups-reset", camera.map(|camera| camera.groups_reset))
         .field_if_some("queued", camera.map(|camera| number(camera.queued)))

@@ -33,6 +33,10 @@ pub struct Damage {
 #[derive(Debug)]
 pub struct Stream {
     headers: HeaderReader,
+    /// Of the enhancement layer.
+    enhancement: HeaderReader,
+    /// Time stamp and running time of the newest frame.
+    newest: Option<(u64, u64)>,
     timeline: Timeline,
     caps: Option<StreamCaps>,
     discont: bool,
@@ -43,6 +47,8 @@ impl Default for Stream {
     fn default() -> Self {
         Self {
             headers: HeaderReader::new(Limits::default()),
+            enhancement: HeaderReader::of_layer(frame::ENHANCEMENT, Limits::default()),
+            newest: None,
             timeline: Timeline::default(),
             caps: None,
             discont: true,
@@ -55,6 +61,8 @@ impl Stream {
     /// The next unit starts anew: another connection, or a group that was given up.
     pub fn interrupted(&mut self) {
         self.headers.reset();
+        self.enhancement.reset();
+        self.newest = None;
         (self.discont, self.damaged) = (true, false);
     }
 
@@ -67,6 +75,7 @@ impl Stream {
                 let passed_over = matches!(error, frame::Error::OtherLayer { .. });
                 let first = !passed_over && !std::mem::replace(&mut self.damaged, true);
                 self.discont |= !passed_over;
+                self.newest = self.newest.filter(|_| passed_over);
                 return Err(Damage { error, first });
             }
         };
@@ -82,6 +91,10 @@ impl Stream {
             self.caps = Some(caps.clone());
         }
         let placed = self.timeline.place(header.pts_ns, now_ns);
+        if header.key {
+            self.enhancement.reset();
+        }
+        self.newest = Some((header.pts_ns, placed.time_ns));
         let discont = std::mem::take(&mut self.discont) || placed.jump;
         Ok(Frame {
             header,
@@ -89,5 +102,13 @@ impl Stream {
             discont,
             caps: changed.then_some(caps),
         })
+    }
+
+    /// Reads a unit of the enhancement layer, which belongs to the newest frame: its running time and number. `None`: it is
+    /// damaged, continues nothing or belongs to another frame.
+    pub fn read_enhancement(&mut self, unit: &[u8]) -> Option<(u64, u64)> {
+        let header = self.enhancement.read(unit).ok()?;
+        let (pts, time) = self.newest?;
+        (header.pts_ns == pts).then_some((time, header.number))
     }
 }

@@ -21,6 +21,9 @@ pub struct Camera {
     pub asked: Arc<AtomicUsize>,
     answered: AtomicUsize,
     frame: AtomicUsize,
+    enhancement: Mutex<Encoder>,
+    /// What somebody downstream wants of the enhancement layer: on, restart.
+    pub wishes: Arc<Mutex<Vec<(bool, bool)>>>,
 }
 
 impl Camera {
@@ -58,6 +61,8 @@ impl Camera {
         source.set_caps(Some(&caps.to_caps()));
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
+        let wishes = Arc::new(Mutex::new(Vec::new()));
+        let heard = wishes.clone();
         source
             .static_pad("src")
             .unwrap()
@@ -68,10 +73,19 @@ impl Camera {
                 {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
+                let structure = info.event().and_then(|event| event.structure());
+                if let Some(wish) = structure.filter(|s| s.name() == "cis-layer") {
+                    assert_eq!(wish.get::<u32>("layer"), Ok(1));
+                    heard
+                        .lock()
+                        .push((wish.get("on").unwrap(), wish.get("restart").unwrap()));
+                }
                 gst::PadProbeReturn::Ok
             });
         let mut config = encode::Config::new("cis-test".parse().unwrap());
         config.key_interval = 0;
+        let mut above = config.clone();
+        above.layer = cis_codec::frame::ENHANCEMENT;
         Self {
             sink: pipeline.by_name("sink").unwrap(),
             bus: pipeline.bus().unwrap(),
@@ -81,6 +95,8 @@ impl Camera {
             asked,
             answered: AtomicUsize::new(0),
             frame: AtomicUsize::new(0),
+            enhancement: Mutex::new(Encoder::new(above, Arc::new(Prior::default())).unwrap()),
+            wishes,
         }
     }
 
@@ -119,6 +135,36 @@ impl Camera {
         if !packet.header.key {
             writable.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
+        self.source.push_buffer(buffer).unwrap();
+        packet.data
+    }
+
+    /// Codes and pushes what enhances the frame before, and returns its bytes.
+    pub fn enhance(&self, force_key: bool) -> Bytes {
+        let number = self.frame.load(Ordering::SeqCst) - 1;
+        let shape = Shape {
+            channels: 3,
+            width: 8,
+            height: 6,
+        };
+        let latents: Vec<f32> = (0..shape.len()).map(|i| ((i * 7 + number) % 5) as f32).collect();
+        let pts_ns = 20_000_000 * number as u64;
+        let input = encode::Input {
+            latents: &latents,
+            shape,
+            source: Size {
+                width: 640,
+                height: 360,
+            },
+            pts_ns,
+            capture_utc_ns: pts_ns + 1,
+            force_key,
+        };
+        let packet = self.enhancement.lock().encode(&input).unwrap();
+        let mut buffer = gst::Buffer::from_slice(packet.data.clone());
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(gst::ClockTime::from_nseconds(pts_ns));
+        writable.set_flags(gst::BufferFlags::DELTA_UNIT);
         self.source.push_buffer(buffer).unwrap();
         packet.data
     }

@@ -3,13 +3,19 @@
 use cis_codec::{Encoder, Prior, Shape, Size, encode};
 use gst::prelude::*;
 use gstcis::caps::StreamCaps;
+use gstcis::generated::{self, Quality};
 use gstcis::regions::{self, Region};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Coded frames of 640x360, a key frame every `key_interval`.
 fn units(count: u32, key_interval: u32) -> Vec<encode::Packet> {
+    layer(cis_codec::frame::DETECTION, count, key_interval)
+}
+
+fn layer(layer: u8, count: u32, key_interval: u32) -> Vec<encode::Packet> {
     let mut config = encode::Config::new("cis-test".parse().unwrap());
+    config.layer = layer;
     config.key_interval = key_interval;
     let mut encoder = Encoder::new(config, Arc::new(Prior::default())).unwrap();
     let shape = Shape {
@@ -223,4 +229,41 @@ fn a_stream_without_name_takes_the_announced_title() {
     let name = |buffer: gst::Buffer| valid(&text(&buffer))["stream"].clone();
     assert_eq!(name(harness.pull().unwrap()), "");
     assert_eq!(name(harness.pull().unwrap()), "gate-7");
+}
+
+#[test]
+fn a_line_says_what_its_picture_was_made_from() {
+    let mut harness = harness("gate-1");
+    for (unit, quality) in units(3, 0)
+        .iter()
+        .zip([None, Some(Quality::Features), Some(Quality::Enhanced)])
+    {
+        let mut buffer = buffer(&unit.data, &[]);
+        if let Some(quality) = quality {
+            generated::mark(buffer.get_mut().unwrap(), quality);
+        }
+        harness.push(buffer).unwrap();
+        let line = valid(&text(&harness.pull().unwrap()));
+        assert_eq!(
+            line.get("generated").and_then(Value::as_str),
+            quality.map(Quality::nick)
+        );
+    }
+}
+
+#[test]
+fn an_enhancement_unit_makes_no_line_and_is_no_damage() {
+    let mut harness = harness("gate-1");
+    let above = layer(cis_codec::frame::ENHANCEMENT, 4, 2);
+    for (frame, enhancement) in units(4, 0).iter().zip(&above) {
+        harness.push(buffer(&frame.data, &[])).unwrap();
+        harness.push(buffer(&enhancement.data, &[])).unwrap();
+    }
+    let lines: Vec<_> = std::iter::from_fn(|| harness.try_pull()).collect();
+    assert_eq!(lines.len(), 4);
+    let stats = harness.element().unwrap().property::<gst::Structure>("stats");
+    assert_eq!(
+        (stats.get::<u64>("lines"), stats.get::<u64>("skipped")),
+        (Ok(4), Ok(0))
+    );
 }

@@ -1,6 +1,7 @@
 //! `cisoverlay`: the right pixels in every format, and none outside the frame whatever the boxes say.
 
 use gst_video::VideoFormat;
+use gstcis::generated::{self, Quality};
 use gstcis::regions::{self, Region};
 
 const FORMATS: [VideoFormat; 9] = [
@@ -45,6 +46,16 @@ fn grey(info: &gst_video::VideoInfo) -> gst::Buffer {
 
 /// Draws on grey and returns the bytes as they come out of the element.
 fn draw(info: &gst_video::VideoInfo, found: &[Region], properties: &str) -> gst::Buffer {
+    draw_on(info, found, None, properties)
+}
+
+/// The same on a picture that may be generated.
+fn draw_on(
+    info: &gst_video::VideoInfo,
+    found: &[Region],
+    quality: Option<Quality>,
+    properties: &str,
+) -> gst::Buffer {
     super::init();
     let mut harness = gst_check::Harness::new_parse(&format!("cisoverlay {properties}"));
     harness.set_src_caps(info.to_caps().unwrap());
@@ -52,6 +63,9 @@ fn draw(info: &gst_video::VideoInfo, found: &[Region], properties: &str) -> gst:
     let writable = buffer.make_mut();
     writable.set_pts(gst::ClockTime::ZERO);
     found.iter().for_each(|region| regions::attach(writable, region));
+    if let Some(quality) = quality {
+        generated::mark(writable, quality);
+    }
     harness.push(buffer).unwrap();
     harness.pull().unwrap()
 }
@@ -185,23 +199,60 @@ fn labels_and_confidence_can_be_switched() {
 }
 
 #[test]
-fn generated_pictures_are_marked_when_asked() {
+fn generated_pictures_say_so_in_the_upper_left_corner() {
+    let bytes = |buffer: gst::Buffer| buffer.map_readable().unwrap().to_vec();
     for format in FORMATS {
         let info = info(format, 320, 240, None);
-        let grey = grey(&info).map_readable().unwrap().to_vec();
-        assert_eq!(
-            draw(&info, &[], "").map_readable().unwrap().to_vec(),
-            grey,
-            "{format:?}"
-        );
-        let marked = Picture::of(draw(&info, &[], "mark-generated=true"), &info);
-        assert!(close(marked.at(0, 239), [0; 3]), "{format:?}");
-        let white = (0..160).flat_map(|x| (220..240).map(move |y| (x, y)));
+        let grey = bytes(grey(&info));
+        assert_eq!(bytes(draw(&info, &[], "")), grey, "{format:?}: not generated");
+        let [features, enhanced] = [Quality::Features, Quality::Enhanced].map(|quality| {
+            let off = draw_on(&info, &[], Some(quality), "mark-generated=false");
+            assert_eq!(bytes(off), grey, "{format:?}: switched off");
+            bytes(draw_on(&info, &[], Some(quality), ""))
+        });
+        assert_ne!(features, enhanced, "{format:?}: they say different things");
+        let marked = Picture::of(gst::Buffer::from_mut_slice(features), &info);
+        assert!(close(marked.at(0, 0), [0; 3]), "{format:?}");
+        let white = (0..180).flat_map(|x| (0..20).map(move |y| (x, y)));
         assert!(
             white.into_iter().any(|(x, y)| marked.at(x, y)[0] > 245),
             "{format:?}: no letters"
         );
-        assert!(close(marked.at(319, 0), [GREY; 3]), "{format:?}");
+        for (x, y) in [(319, 0), (0, 239), (0, 24)] {
+            assert!(close(marked.at(x, y), [GREY; 3]), "{format:?} {x},{y}");
+        }
+    }
+}
+
+#[test]
+fn no_box_hides_the_mark() {
+    let info = info(VideoFormat::Rgb, 320, 240, None);
+    let mark = Picture::of(draw_on(&info, &[], Some(Quality::Features), ""), &info);
+    let boxed = [person([0, 0, 300, 200])];
+    let both = Picture::of(draw_on(&info, &boxed, Some(Quality::Features), ""), &info);
+    for (x, y) in (0..180).flat_map(|x| (0..17).map(move |y| (x, y))) {
+        assert_eq!(both.at(x, y), mark.at(x, y), "{x},{y}");
+    }
+}
+
+#[test]
+fn a_mark_survives_changes_of_format_and_size() {
+    super::init();
+    let info = info(VideoFormat::Rgb, 64, 48, None);
+    let launch = "videoconvert ! capsfilter caps=video/x-raw,format=I420 ! videoscale ! \
+         capsfilter caps=video/x-raw,width=32,height=24";
+    let mut harness = gst_check::Harness::new_parse(launch);
+    harness.set_src_caps(info.to_caps().unwrap());
+    for quality in [Quality::Enhanced, Quality::Features] {
+        let mut buffer = grey(&info);
+        let writable = buffer.make_mut();
+        writable.set_pts(gst::ClockTime::ZERO);
+        generated::mark(writable, Quality::Enhanced);
+        generated::mark(writable, quality);
+        harness.push(buffer).unwrap();
+        let out = harness.pull().unwrap();
+        assert_eq!(out.size(), 32 * 24 * 3 / 2);
+        assert_eq!(generated::quality_of(&out), Some(quality));
     }
 }
 

@@ -40,6 +40,9 @@ pub enum Event {
         unit: Unit,
         /// Number of the group, counted from 0 on each connection.
         group: u64,
+        /// It is one of an enhancement layer: it belongs to the unit before it, has no receipt, and whether it is a key
+        /// of its layer is not told here.
+        enhancement: bool,
         /// It was kept on the camera's disk, and comes beside what is live.
         late: bool,
         /// It came before, on a connection that broke or in a group that was given up, and is here again only because
@@ -203,6 +206,10 @@ pub struct StreamStats {
     pub units: u64,
     /// Bytes of these units.
     pub unit_bytes: u64,
+    /// Enhancement units received, which are not among them.
+    pub enhancement_units: u64,
+    /// Their bytes.
+    pub enhancement_bytes: u64,
     /// Groups received, or given up by the camera.
     pub groups: u64,
     /// Groups given up by the camera.

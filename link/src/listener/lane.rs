@@ -73,7 +73,7 @@ impl Session<'_> {
             }
             match group.reader.take()? {
                 Some(Item::Begin(begin)) => break begin,
-                Some(Item::Unit(_)) | None => {}
+                Some(Item::Unit(_) | Item::Enhancement(_)) | None => {}
             }
         };
         if begin.number != number {
@@ -123,9 +123,13 @@ impl Session<'_> {
         let mut index = 0;
         loop {
             while let Some(item) = group.reader.take()? {
-                if let Item::Unit(data) = item {
-                    self.deliver(group, index, data).await?;
-                    index += 1;
+                match item {
+                    Item::Unit(data) => {
+                        self.deliver(group, Some(index), data).await?;
+                        index += 1;
+                    }
+                    Item::Enhancement(data) => self.deliver(group, None, data).await?,
+                    Item::Begin(_) => {}
                 }
             }
             match group.recv.read_chunk(CHUNK, true).await {
@@ -138,8 +142,8 @@ impl Session<'_> {
         }
     }
 
-    /// Hands a unit to the application, as soon as there is room.
-    async fn deliver(&self, group: &Group, index: u64, data: Bytes) -> Result<(), Broken> {
+    /// Hands a unit to the application, as soon as there is room. `index`: its place in the group, if it has one.
+    async fn deliver(&self, group: &Group, index: Option<u64>, data: Bytes) -> Result<(), Broken> {
         let late = group.is_late();
         let room = if late {
             &self.stream.late
@@ -168,8 +172,8 @@ impl Session<'_> {
             true => (None, Some(slot)),
             false => (Some(slot), None),
         };
-        let (repeated, receipt) = match (&self.stream.ledger, group.serial()) {
-            (Some(ledger), Some(serial)) => {
+        let (repeated, receipt) = match (&self.stream.ledger, group.serial(), index) {
+            (Some(ledger), Some(serial), Some(index)) => {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
                 ledger.give(serial, index, &mut kept)
             }
@@ -178,8 +182,14 @@ impl Session<'_> {
         slot = slot.or(kept);
         {
             let mut counters = self.stream.counters.lock();
-            counters.units += 1;
-            counters.unit_bytes += u64::from(size);
+            let (units, bytes) = match index {
+                Some(_) => (1, size.into()),
+                None => (0, 0),
+            };
+            counters.units += units;
+            counters.unit_bytes += bytes;
+            counters.enhancement_units += 1 - units;
+            counters.enhancement_bytes += u64::from(size) - bytes;
             counters.late += u64::from(late);
             counters.repeated += u64::from(repeated);
         }
@@ -187,12 +197,13 @@ impl Session<'_> {
             stream: self.stream.name.clone(),
             unit: Unit {
                 data,
-                key: index == 0,
+                key: index == Some(0),
             },
             group: group.begin.number,
+            enhancement: index.is_none(),
             late,
             repeated,
-            last: matches!(group.begin.keeping, Keeping::Late { units, .. } if index + 1 == units),
+            last: matches!((group.begin.keeping, index), (Keeping::Late { units, .. }, Some(n)) if n + 1 == units),
             receipt,
         };
         self.shared.sink.put(unit, slot.unwrap_or_default());

@@ -104,10 +104,10 @@ impl Listener {
         live.inspect(|live| live.outbox.request_key()).is_some()
     }
 
-    /// Tells a camera whether a layer is wanted, until its connection ends. `false`: there is no such stream now.
+    /// Tells a camera whether a layer is wanted: now, and each time it connects until it is told otherwise. Wanted again
+    /// while it is on: it is to begin with a key. `false`: there is no such stream now.
     pub fn set_layer(&self, stream: &StreamName, layer: u8, on: bool) -> bool {
-        let live = self.shared.register.get(stream);
-        live.inspect(|live| live.outbox.set_layer(layer, on)).is_some()
+        self.shared.register.set_layer(stream, layer, on)
     }
 
     /// Knows other tokens from now on. Streams that are open stay open.

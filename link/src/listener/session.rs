@@ -214,14 +214,14 @@ impl Session<'_> {
         self.tell_stored(writer).await?;
         let mut ticks = tokio::time::interval(RECEIVED_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut told = 0;
+        let mut told = (0, 0);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.stream.outbox.wake.notified() => {}
                 () = self.complete() => {
-                    let units = self.stream.counters.lock().units;
-                    writer.send(&Message::Received { units }).await?;
+                    let (units, enhancement) = self.received();
+                    writer.send(&Message::Received { units, enhancement }).await?;
                     self.tell_stored(writer).await?;
                     writer.send(&Message::Finished).await?;
                     self.acknowledged.send_replace(true);
@@ -231,10 +231,11 @@ impl Session<'_> {
             }
             let wishes = self.stream.outbox.take();
             // Before the key request: the camera can tell whether the newest key was known when another was asked for.
-            let units = self.stream.counters.lock().units;
-            if units != told || wishes.probe {
-                told = units;
-                writer.send(&Message::Received { units }).await?;
+            let received = self.received();
+            if received != told || wishes.probe {
+                told = received;
+                let (units, enhancement) = received;
+                writer.send(&Message::Received { units, enhancement }).await?;
             }
             if wishes.key {
                 writer.send(&Message::KeyRequest).await?;
@@ -244,6 +245,11 @@ impl Session<'_> {
             }
             self.tell_stored(writer).await?;
         }
+    }
+
+    fn received(&self) -> (u64, u64) {
+        let counters = self.stream.counters.lock();
+        (counters.units, counters.enhancement_units)
     }
 
     async fn tell_stored(&self, writer: &mut ControlWriter) -> Result<(), Broken> {

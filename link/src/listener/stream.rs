@@ -1,6 +1,6 @@
 //! Owns the state of one live stream, and the register of all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,6 +55,8 @@ impl Room {
 pub struct Counters {
     pub units: u64,
     pub unit_bytes: u64,
+    pub enhancement_units: u64,
+    pub enhancement_bytes: u64,
     pub groups: u64,
     pub groups_reset: u64,
     pub stalls: u64,
@@ -143,6 +145,8 @@ impl Stream {
             connected_for: self.since.elapsed(),
             units: counters.units,
             unit_bytes: counters.unit_bytes,
+            enhancement_units: counters.enhancement_units,
+            enhancement_bytes: counters.enhancement_bytes,
             groups: counters.groups,
             groups_reset: counters.groups_reset,
             queued: self.queue - self.live.units.available_permits().min(self.queue),
@@ -160,7 +164,14 @@ impl Stream {
 
 /// The live streams. A name is there once.
 #[derive(Default)]
-pub struct Register(Mutex<HashMap<StreamName, Arc<Stream>>>);
+pub struct Register(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    live: HashMap<StreamName, Arc<Stream>>,
+    /// Layers that the application wants, of streams that are there or not: as many as it asked for.
+    layers: HashMap<StreamName, BTreeSet<u8>>,
+}
 
 /// Why a stream cannot be registered.
 pub enum Conflict {
@@ -175,7 +186,8 @@ pub enum Conflict {
 impl Register {
     /// Registers a stream, unless the name is taken or there are `limit` streams.
     pub fn add(self: &Arc<Self>, stream: Arc<Stream>, limit: usize) -> Result<Registration, Conflict> {
-        let mut streams = self.0.lock();
+        let mut known = self.0.lock();
+        let streams = &mut known.live;
         if let Some(older) = streams.get(&stream.name) {
             if older.instance == stream.instance {
                 return Err(Conflict::Older(older.clone()));
@@ -187,6 +199,9 @@ impl Register {
             return Err(Conflict::Refused(Refusal::Busy, text));
         }
         streams.insert(stream.name.clone(), stream.clone());
+        for layer in known.layers.get(&stream.name).into_iter().flatten() {
+            stream.outbox.set_layer(*layer, true);
+        }
         Ok(Registration {
             register: self.clone(),
             stream,
@@ -194,11 +209,26 @@ impl Register {
     }
 
     pub fn get(&self, name: &StreamName) -> Option<Arc<Stream>> {
-        self.0.lock().get(name).cloned()
+        self.0.lock().live.get(name).cloned()
+    }
+
+    /// Tells a camera, now if it is there, and each time it connects. False: it is not there.
+    pub fn set_layer(&self, name: &StreamName, layer: u8, on: bool) -> bool {
+        let mut known = self.0.lock();
+        if on {
+            known.layers.entry(name.clone()).or_default().insert(layer);
+        } else if let Some(layers) = known.layers.get_mut(name) {
+            layers.remove(&layer);
+            if layers.is_empty() {
+                known.layers.remove(name);
+            }
+        }
+        let live = known.live.get(name);
+        live.inspect(|live| live.outbox.set_layer(layer, on)).is_some()
     }
 
     pub fn stats(&self) -> Vec<StreamStats> {
-        let mut streams: Vec<_> = self.0.lock().values().map(|stream| stream.stats()).collect();
+        let mut streams: Vec<_> = self.0.lock().live.values().map(|stream| stream.stats()).collect();
         streams.sort_by(|a, b| a.stream.cmp(&b.stream));
         streams
     }
@@ -212,7 +242,7 @@ pub struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.register.0.lock().remove(&self.stream.name);
+        self.register.0.lock().live.remove(&self.stream.name);
         self.stream.ended.send_replace(true);
     }
 }

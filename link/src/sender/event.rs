@@ -47,6 +47,8 @@ pub enum Event {
         /// Whether it is wanted.
         on: bool,
     },
+    /// Enhancement units had to yield, and there is room again: the next one should be a key of its layer.
+    EnhancementBroken,
 }
 
 /// What the link does and what it would have the encoder do.
@@ -89,7 +91,7 @@ pub enum DropReason {
     AwaitingKey,
     /// It is empty, or larger than any receiver takes.
     Size,
-    /// It belongs to an enhancement layer, which yields first.
+    /// It belongs to the enhancement layer, which yields first; or nobody wants that.
     Enhancement,
     /// The sender is finishing.
     Finishing,
@@ -143,6 +145,14 @@ pub struct Stats {
     pub spool_bytes: u64,
     /// Units that the spool dropped to make room, or that were damaged there.
     pub spool_dropped: u64,
+    /// Enhancement units written to the network. They are in no other count of units.
+    pub enhancement_units: u64,
+    /// Their bytes.
+    pub enhancement_bytes: u64,
+    /// Enhancement units that had to yield, or that nobody wanted.
+    pub enhancement_dropped: u64,
+    /// Enhancement units written to a connection that broke before they were confirmed.
+    pub enhancement_lost: u64,
     /// Events dropped because nobody took them.
     pub events_dropped: u64,
 }

@@ -45,8 +45,12 @@ impl Group {
         self.whole = false;
     }
 
-    pub async fn write(&mut self, unit: Bytes) -> Result<(), Broken> {
-        self.write_all(&mut [group::length(&unit), unit]).await
+    pub async fn write(&mut self, unit: Bytes, enhancement: bool) -> Result<(), Broken> {
+        let head = match enhancement {
+            true => group::enhancement_length(&unit),
+            false => group::length(&unit),
+        };
+        self.write_all(&mut [head, unit]).await
     }
 
     async fn write_all(&mut self, parts: &mut [Bytes]) -> Result<(), Broken> {

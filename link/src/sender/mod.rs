@@ -4,6 +4,7 @@
 
 mod config;
 mod dial;
+mod enhancement;
 mod event;
 mod failure;
 mod group;
@@ -95,13 +96,15 @@ impl Sender {
     /// Hands over a unit. Never waits. When the queue is full, the rest of the group is dropped and counted, and as soon
     /// as there is room [`Event::KeyRequested`] asks for the key with which to go on.
     pub fn send(&self, unit: Unit) -> Outcome {
-        self.shared.push(unit, false)
+        self.shared.push(unit)
     }
 
-    /// Hands over a unit of an enhancement layer, on which no other layer builds. It yields to all others: when the link
-    /// is congested or the queue half full, it and what continues it is dropped and counted.
+    /// Hands over a unit of the enhancement layer, on which no other layer builds, after the unit of layer 0 that it belongs to; `key`
+    /// means a key of that layer. It yields to all others: when nobody wants it, the link is congested or has no room for so
+    /// large a one, the queue is half full, or a unit of layer 0 comes before it is begun, it and what continues it is dropped
+    /// and counted. [`Event::EnhancementBroken`] then says when to begin again.
     pub fn send_enhancement(&self, unit: Unit) -> Outcome {
-        self.shared.push(unit, true)
+        self.shared.push_enhancement(unit)
     }
 
     /// Whether a key is still wanted: it was asked for by [`Event::KeyRequested`] and none was queued since. Whoever takes events on

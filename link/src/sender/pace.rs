@@ -33,6 +33,13 @@ const PACKET_BITS: f64 = 1200.0 * 8.0;
 /// Bytes of the spool that may go out at once.
 const LATE_BURST: f64 = 4096.0;
 
+/// Largest enhancement unit, in bytes, on a link of which no limit is known.
+pub const FIRST_ENHANCEMENT: u64 = 16 << 10;
+/// Part of the budget that an enhancement unit may take on a link whose rate is known.
+const ENHANCEMENT_PART: f64 = 0.25;
+/// Seconds without congestion after which the enhancement may begin again.
+const ENHANCEMENT_CALM: f64 = 1.0;
+
 /// What is seen at one tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
@@ -154,6 +161,23 @@ impl Pace {
         let time = self.min_rtt + self.budget.as_secs_f64() / 2.0;
         let window = self.rate / 8.0 * time;
         window.clamp(LEAST_WINDOW * 2.0, f64::from(most).max(LEAST_WINDOW * 2.0)) as u64
+    }
+
+    /// How large an enhancement unit may be, in bytes: a unit of layer 0 may have to wait for it. None while the link is congested.
+    pub fn enhancement_room(&self) -> u64 {
+        let part = self.rate / 8.0 * self.budget.as_secs_f64() * ENHANCEMENT_PART;
+        match self.target {
+            _ if self.congested => 0,
+            // Without a budget nobody minds the wait.
+            _ if self.budget.is_zero() => u64::MAX,
+            Some(_) => part as u64,
+            None => FIRST_ENHANCEMENT.max(part as u64),
+        }
+    }
+
+    /// Whether an enhancement that had to yield may begin again.
+    pub fn is_calm(&self) -> bool {
+        self.calm >= ENHANCEMENT_CALM
     }
 
     /// Takes a unit's bytes off what the spool may send. False: not yet.

@@ -3,13 +3,15 @@
 //! A unit can be decoded only after those before it in its group. So when one is dropped, everything up to the next key
 //! is dropped too, and a key is asked for: once, and not before there is room for it, so that a slow link is not answered
 //! with a storm of large units.
-
+//! Enhancement units yield to all others (`enhancement.rs`): they wait only behind the last unit of layer 0.
+//!
 //! What is in the spool is not lost with a drop: it is *deferred*, and goes out late.
 
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use super::enhancement::Chain;
 use super::event::{DropReason, Outcome};
 use crate::Unit;
 use crate::spool::Number;
@@ -25,8 +27,10 @@ pub struct Entry {
     pub at: Instant,
     /// Its number in the spool, if it is there.
     pub number: Option<Number>,
-    /// Nothing of layer 0 builds on it.
+    /// Nothing of layer 0 builds on it. Then `unit.key` is false, whatever it is in its own layer.
     pub enhancement: bool,
+    /// It is a key of the enhancement layer.
+    pub enhancement_key: bool,
 }
 
 #[derive(Debug)]
@@ -38,8 +42,7 @@ pub struct Queue {
     dropped: u64,
     /// Serials of groups in the spool whose rest is not sent from here. Short: one for each group that waits here.
     deferred: Vec<u64>,
-    /// Enhancement units are of no use before the next key.
-    yielding: bool,
+    enhancement: Chain,
     /// Only a key makes sense next.
     awaiting_key: bool,
     /// A key was asked for and did not come yet.
@@ -56,37 +59,76 @@ impl Queue {
             max_bytes,
             dropped: 0,
             deferred: Vec::new(),
-            yielding: false,
+            enhancement: Chain::default(),
             awaiting_key: true,
             asked: false,
             finishing: false,
         }
     }
 
-    /// Whether an enhancement unit has to yield: the queue fills up, or one before it had to.
-    pub fn must_yield(&mut self, congested: bool) -> bool {
-        self.yielding |= congested || !self.has_room();
-        self.yielding
+    /// Takes an enhancement unit in, or drops it: when something has to yield, it does. `room`: the link has some for it.
+    pub fn push_enhancement(&mut self, entry: Entry, room: bool) -> Outcome {
+        let (size, key) = (entry.unit.data.len(), entry.enhancement_key);
+        let fits = room
+            && self.has_room()
+            && !self.finishing
+            && !self.awaiting_key
+            && (1..=MAX_UNIT.min(self.max_bytes / 2)).contains(&size)
+            && self.bytes + size <= self.max_bytes;
+        if !fits || !self.enhancement.continues(key) {
+            self.enhancement.drop_units(1, key, entry.at);
+            return Outcome::Dropped(DropReason::Enhancement);
+        }
+        self.enhancement.queued(key);
+        self.bytes += size;
+        self.units.push_back(entry);
+        Outcome::Queued
     }
 
-    /// Drops and counts an enhancement unit that yields.
-    pub fn yields(&mut self) -> Outcome {
-        self.dropped += 1;
-        Outcome::Dropped(DropReason::Enhancement)
+    /// Drops the enhancement units that wait: something else has to go.
+    pub fn yield_enhancement(&mut self, now: Instant) {
+        let (mut count, mut bytes, mut key) = (0, 0, false);
+        self.units.retain(|entry| {
+            if entry.enhancement {
+                count += 1;
+                bytes += entry.unit.data.len();
+                key |= entry.enhancement_key;
+            }
+            !entry.enhancement
+        });
+        self.bytes -= bytes;
+        self.enhancement.drop_units(count, key, now);
     }
 
-    /// Drops the enhancement units that wait and are not in the spool, where units have their places.
-    pub fn yield_enhancement(&mut self) {
-        self.yielding = true;
-        let before = self.units.len();
-        self.units
-            .retain(|entry| !entry.enhancement || entry.number.is_some());
-        self.dropped += (before - self.units.len()) as u64;
-        self.bytes = self.units.iter().map(|entry| entry.unit.data.len()).sum();
+    /// An enhancement unit that nobody wants, or that was popped and cannot be sent.
+    pub fn lose_enhancement(&mut self, key: bool, now: Instant) {
+        self.enhancement.drop_units(1, key, now);
     }
 
-    /// Takes a unit in, or drops it.
+    /// The encoder was told to begin the enhancement.
+    pub fn enhancement_begins(&mut self) {
+        self.enhancement.restarted();
+    }
+
+    /// An enhancement unit goes out.
+    pub fn enhancement_sent(&mut self) {
+        self.enhancement.sent();
+    }
+
+    /// Whether to ask for a key of the enhancement layer now. True once for each that is missing.
+    pub fn ask_for_enhancement(&mut self, now: Instant) -> bool {
+        // With the key of layer 0 that is missing the enhancement begins anew, too.
+        !self.awaiting_key && !self.finishing && self.has_room() && self.enhancement.ask(now)
+    }
+
+    pub fn enhancement_dropped(&self) -> u64 {
+        self.enhancement.dropped()
+    }
+
+    /// Takes a unit of layer 0 in, or drops it. The enhancement units that still wait yield to it: none is begun while a unit of
+    /// layer 0 waits.
     pub fn push(&mut self, entry: Entry) -> Outcome {
+        self.yield_enhancement(entry.at);
         let (size, key) = (entry.unit.data.len(), entry.unit.key);
         let reason = if self.finishing {
             DropReason::Finishing
@@ -100,7 +142,8 @@ impl Queue {
             DropReason::QueueFull
         } else {
             if key {
-                (self.awaiting_key, self.asked, self.yielding) = (false, false, false);
+                (self.awaiting_key, self.asked) = (false, false);
+                self.enhancement.restarted();
             }
             self.bytes += size;
             self.units.push_back(entry);
@@ -156,6 +199,9 @@ impl Queue {
 
     /// Counts a unit that was popped and cannot be sent.
     pub fn lose(&mut self, entry: &Entry) {
+        if entry.enhancement {
+            return self.lose_enhancement(entry.enhancement_key, entry.at);
+        }
         match entry.number {
             Some(number) => self.defer(number),
             None => self.dropped += 1,
@@ -240,8 +286,20 @@ mod tests {
             at: Instant::now(),
             number: None,
             enhancement: false,
+            enhancement_key: false,
         }
     }
+
+    /// A unit of the enhancement layer.
+    fn more(key: bool, size: usize) -> Entry {
+        Entry {
+            enhancement: true,
+            enhancement_key: key,
+            ..unit(false, size)
+        }
+    }
+
+    const YIELDED: Outcome = Outcome::Dropped(DropReason::Enhancement);
 
     fn unit(key: bool, size: usize) -> Entry {
         entry(vec![0; size], key)
@@ -362,31 +420,102 @@ mod tests {
     }
 
     #[test]
-    fn the_enhancement_yields_first_until_the_next_key() {
+    fn an_enhancement_unit_that_yields_takes_its_own_layer_along_and_no_other() {
+        let mut queue = Queue::new(8, 1000);
+        let now = Instant::now() + std::time::Duration::from_secs(60);
+        assert_eq!(
+            queue.push_enhancement(more(true, 1), true),
+            YIELDED,
+            "nothing to enhance"
+        );
+        queue.push(unit(true, 1));
+        assert_eq!(
+            queue.push_enhancement(more(false, 1), true),
+            YIELDED,
+            "no key of its layer"
+        );
+        assert!(queue.ask_for_enhancement(now) && !queue.ask_for_enhancement(now));
+        assert_eq!(queue.push_enhancement(more(true, 1), true), Outcome::Queued);
+        assert_eq!(queue.push_enhancement(more(false, 1), true), Outcome::Queued);
+        assert_eq!(queue.len(), 3);
+        assert_eq!(
+            queue.push_enhancement(more(false, 1), false),
+            YIELDED,
+            "no room on the link"
+        );
+        assert_eq!(
+            queue.push_enhancement(more(false, 1), true),
+            YIELDED,
+            "its chain is broken"
+        );
+        assert!(queue.ask_for_enhancement(now) && !queue.ask_for_enhancement(now));
+        assert_eq!(queue.push(unit(false, 1)), Outcome::Queued, "layer 0 goes on");
+        assert!(!queue.ask_for_key());
+        assert_eq!((queue.dropped(), queue.enhancement_dropped()), (0, 6));
+    }
+
+    #[test]
+    fn no_enhancement_unit_is_before_one_of_layer_0_that_waits() {
         let mut queue = Queue::new(8, 1000);
         queue.push(unit(true, 1));
-        assert!(!queue.must_yield(false));
-        queue.push(Entry {
-            enhancement: true,
-            ..unit(false, 1)
-        });
+        queue.push_enhancement(more(true, 100), true);
         queue.push(unit(false, 1));
-        queue.yield_enhancement();
-        assert!(queue.must_yield(false));
-        assert_eq!((queue.len(), queue.bytes(), queue.dropped()), (2, 2, 1));
+        assert_eq!(
+            (queue.len(), queue.bytes(), queue.enhancement_dropped()),
+            (2, 2, 1)
+        );
+        assert_eq!(keys(&mut queue), [true, false]);
+    }
+
+    #[test]
+    fn a_key_of_the_enhancement_is_no_start_of_a_group() {
+        let mut queue = Queue::new(8, 1000);
         queue.push(unit(true, 1));
-        assert!(!queue.must_yield(false));
-        assert!(queue.must_yield(true));
-        assert_eq!(queue.yields(), Outcome::Dropped(DropReason::Enhancement));
+        queue.pop();
+        queue.push_enhancement(more(true, 1), true);
+        assert!(!queue.has_key());
+        queue.skip_to_key();
+        assert_eq!(
+            (queue.len(), queue.dropped(), queue.enhancement_dropped()),
+            (0, 0, 1)
+        );
+        assert!(queue.ask_for_key());
+    }
+
+    #[test]
+    fn a_key_of_layer_0_needs_one_of_the_enhancement_after_it() {
+        let mut queue = Queue::new(8, 1000);
+        queue.push(unit(true, 1));
+        queue.push_enhancement(more(true, 1), true);
+        queue.pop();
+        queue.pop();
+        queue.push(unit(true, 1));
+        assert!(!queue.ask_for_enhancement(Instant::now()), "the encoder knows");
+        assert_eq!(queue.push_enhancement(more(false, 1), true), YIELDED);
+        assert_eq!(queue.push_enhancement(more(true, 1), true), Outcome::Queued);
+    }
+
+    #[test]
+    fn a_queue_that_is_half_full_takes_no_enhancement() {
+        let mut queue = Queue::new(4, 1000);
+        queue.push(unit(true, 1));
+        (0..2).for_each(|_| {
+            queue.push(unit(false, 1));
+        });
+        assert_eq!(queue.push_enhancement(more(true, 1), true), YIELDED);
+        let later = Instant::now() + std::time::Duration::from_secs(60);
+        assert!(!queue.ask_for_enhancement(later), "there is no room");
+        queue.pop();
+        assert!(queue.ask_for_enhancement(later));
     }
 
     proptest! {
-        /// Whatever happens, what comes out continues what came out before, limits hold and everything is counted.
+        /// Whatever happens, in both layers, what comes out continues what came out before, limits hold and everything is counted.
         #[test]
-        fn what_comes_out_can_be_decoded(steps in prop::collection::vec((0..8u8, 0..300usize), 0..200)) {
+        fn what_comes_out_can_be_decoded(steps in prop::collection::vec((0..11u8, 0..300usize), 0..200)) {
             let mut queue = Queue::new(5, 1000);
             let (mut number, mut pushed, mut popped) = (0u32, 0u64, 0u64);
-            let mut expected = None;
+            let (mut expected, mut more_number, mut expected_more) = (None, 0u32, None);
             for (step, size) in steps {
                 match step {
                     0..=4 => {
@@ -395,16 +524,30 @@ mod tests {
                         queue.push(entry(data, step == 0));
                         (number, pushed) = (number + 1, pushed + 1);
                     }
-                    5 | 6 => if let Some(Entry { unit, .. }) = queue.pop() {
+                    5 | 6 => if let Some(Entry { unit, enhancement, enhancement_key, .. }) = queue.pop() {
                         let n = u32::from_be_bytes(unit.data[..4].try_into().unwrap());
-                        prop_assert!(unit.key || expected == Some(n));
-                        expected = Some(n + 1);
                         popped += 1;
+                        if enhancement {
+                            prop_assert!(enhancement_key || expected_more == Some(n));
+                            expected_more = Some(n + 1);
+                            continue;
+                        }
+                        prop_assert!(unit.key || expected == Some(n));
+                        if unit.key {
+                            expected_more = None;
+                        }
+                        expected = Some(n + 1);
                     },
-                    _ => { queue.skip_to_key(); expected = None; }
+                    7..=9 => {
+                        let mut data = more_number.to_be_bytes().to_vec();
+                        data.resize(4 + size, 0);
+                        queue.push_enhancement(Entry { unit: Unit { data: data.into(), key: false }, ..more(step == 7, 0) }, size < 200);
+                        (more_number, pushed) = (more_number + 1, pushed + 1);
+                    }
+                    _ => { queue.skip_to_key(); (expected, expected_more) = (None, None); }
                 }
                 prop_assert!(queue.len() <= 5 && queue.bytes() <= 1000);
-                prop_assert_eq!(pushed, popped + queue.len() as u64 + queue.dropped());
+                prop_assert_eq!(pushed, popped + queue.len() as u64 + queue.dropped() + queue.enhancement_dropped());
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::config::Config;
 use super::dial;
-use super::event::{Congestion, Event};
+use super::event::Congestion;
 use super::failure::Failure;
 use super::group::Group;
 use super::meter::Meter;
@@ -199,6 +199,23 @@ impl Session<'_> {
         let mut open: Option<Group> = None;
         while let Some(entry) = self.shared.next().await {
             let (size, key) = (entry.unit.data.len(), entry.unit.key);
+            if entry.enhancement {
+                let begun = open.as_mut().filter(|_| size <= max_unit);
+                let late = self.is_late(&entry);
+                let Some(group) = begun.filter(|_| !late) else {
+                    self.shared.enhancement(&entry, false);
+                    continue;
+                };
+                let written = self.write_in_time(group, &entry).await?;
+                self.shared.enhancement(&entry, written);
+                if !written {
+                    // Half of it is on the stream: what follows there would have to wait for the rest.
+                    open = None;
+                    self.shared.count_reset();
+                    self.shared.give_up_group_after();
+                }
+                continue;
+            }
             if size > max_unit {
                 tracing::warn!(
                     size,
@@ -248,7 +265,7 @@ impl Session<'_> {
             false => Some(now + budget.saturating_sub(self.shared.age(now, Some(entry.at)))),
         };
         self.writing.lock().now = Some((entry.at, now));
-        let write = group.write(entry.unit.data.clone());
+        let write = group.write(entry.unit.data.clone(), entry.enhancement);
         let written = match deadline {
             Some(deadline) => timeout_at(deadline, write).await,
             None => Ok(write.await),
@@ -324,7 +341,7 @@ impl Session<'_> {
             while !self.pace.lock().take_late(data.len()) {
                 sleep(pace::TICK).await;
             }
-            group.write(data.clone()).await?;
+            group.write(data.clone(), false).await?;
             if group.unwanted {
                 return Ok(());
             }
@@ -362,12 +379,13 @@ impl Session<'_> {
                 min_rtt: path.min_rtt,
             };
             before = (now, confirmed);
-            let (congestion, window) = {
+            let (congestion, window, (room, calm)) = {
                 let mut pace = self.pace.lock();
                 pace.tick(&seen);
                 (
                     self.congestion(&pace, &seen),
                     pace.window(self.config.send_window),
+                    (pace.enhancement_room(), pace.is_calm()),
                 )
             };
             self.connection.set_send_window(window);
@@ -376,6 +394,7 @@ impl Session<'_> {
                 told = Some((congestion, now));
             }
             self.shared.congestion(congestion, tell);
+            self.shared.enhancement_room(room, calm);
         }
     }
 
@@ -428,8 +447,8 @@ impl Session<'_> {
         let message = reader.next().await?;
         match &message {
             Message::KeyRequest => self.shared.key_requested(),
-            &Message::Layer { layer, on } => self.shared.event(Event::Layer { layer, on }),
-            &Message::Received { units } => self.shared.confirmed(units),
+            &Message::Layer { layer, on } => self.shared.layer(layer, on),
+            &Message::Received { units, enhancement } => self.shared.confirmed(units, enhancement),
             &Message::Stored { serial, units } => self.shared.stored(serial, units),
             Message::Finished => {}
             other => return Err(Violation::new(format!("{} is not for a sender", other.name())).into()),

@@ -10,9 +10,11 @@ use tokio::time::{Duration, Instant};
 
 use super::config::Config;
 use super::event::{Congestion, DropReason, Event, Outcome, Stats};
+use super::pace;
 use super::queue::{Entry, Queue};
 use crate::Unit;
 use crate::spool::{Lane, Refused, Spool};
+use crate::wire::ENHANCEMENT_LAYER;
 
 /// Events that wait for the application.
 const EVENTS: usize = 256;
@@ -47,6 +49,11 @@ struct Live {
     /// Units sent up to the newest key, that one included, and when it was sent.
     key: Option<(u64, Instant)>,
     congestion: Option<Congestion>,
+    enhancement_wanted: bool,
+    /// Largest enhancement unit that the link has room for.
+    enhancement_room: u64,
+    enhancement_sent: u64,
+    enhancement_confirmed: u64,
     since: Instant,
 }
 
@@ -81,21 +88,12 @@ impl Shared {
     }
 
     /// From the application: a unit to send.
-    pub fn push(&self, unit: Unit, enhancement: bool) -> Outcome {
+    pub fn push(&self, unit: Unit) -> Outcome {
         let now = Instant::now();
         let key = unit.key;
         let connected = self.is_connected();
-        let congested = enhancement && self.is_congested();
         let (outcome, trouble) = {
             let mut queue = self.queue.lock();
-            if enhancement {
-                if congested {
-                    queue.yield_enhancement();
-                }
-                if queue.must_yield(congested) {
-                    return queue.yields();
-                }
-            }
             let mut trouble = None;
             let number = match &self.spool {
                 Some(spool) if !queue.finishing() => {
@@ -142,7 +140,8 @@ impl Shared {
                         unit,
                         at: now,
                         number,
-                        enhancement,
+                        enhancement: false,
+                        enhancement_key: false,
                     });
                     if let (Some(spool), Some(number), true, Outcome::Queued) =
                         (&self.spool, number, key, outcome)
@@ -169,6 +168,83 @@ impl Shared {
         }
         self.ask_for_key_if_needed();
         outcome
+    }
+
+    /// From the application: a unit of the enhancement layer. It is not for the spool: while nobody is there, nobody watches.
+    pub fn push_enhancement(&self, unit: Unit) -> Outcome {
+        let at = Instant::now();
+        let (size, enhancement_key) = (unit.data.len(), unit.key);
+        let room = {
+            let ledger = self.ledger.lock();
+            let Some(live) = ledger.live.as_ref().filter(|live| live.enhancement_wanted) else {
+                drop(ledger);
+                self.queue.lock().lose_enhancement(enhancement_key, at);
+                return Outcome::Dropped(DropReason::Enhancement);
+            };
+            size as u64 <= live.enhancement_room
+        };
+        let outcome = self.queue.lock().push_enhancement(
+            Entry {
+                unit: Unit { key: false, ..unit },
+                at,
+                number: None,
+                enhancement: true,
+                enhancement_key,
+            },
+            room,
+        );
+        if outcome == Outcome::Queued {
+            self.wake.notify_one();
+        }
+        outcome
+    }
+
+    /// How large an enhancement unit may be now; when that is nothing, those that wait are dropped. `calm`: long enough for
+    /// the encoder to be asked to go on where it had to yield.
+    pub fn enhancement_room(&self, bytes: u64, calm: bool) {
+        let wanted = {
+            let mut ledger = self.ledger.lock();
+            let Some(live) = &mut ledger.live else { return };
+            live.enhancement_room = bytes;
+            live.enhancement_wanted
+        };
+        let now = Instant::now();
+        let mut queue = self.queue.lock();
+        if bytes == 0 {
+            queue.yield_enhancement(now);
+        } else if calm && wanted && queue.ask_for_enhancement(now) {
+            drop(queue);
+            self.event(Event::EnhancementBroken);
+        }
+    }
+
+    /// The receiver wants a layer, or no longer.
+    pub fn layer(&self, layer: u8, on: bool) {
+        if layer == ENHANCEMENT_LAYER {
+            if let Some(live) = &mut self.ledger.lock().live {
+                live.enhancement_wanted = on;
+            }
+            let mut queue = self.queue.lock();
+            queue.yield_enhancement(Instant::now());
+            queue.enhancement_begins();
+        }
+        self.event(Event::Layer { layer, on });
+    }
+
+    /// An enhancement unit that was taken goes to the network, or it cannot be sent.
+    pub fn enhancement(&self, entry: &Entry, sent: bool) {
+        let mut queue = self.queue.lock();
+        if !sent {
+            return queue.lose_enhancement(entry.enhancement_key, entry.at);
+        }
+        queue.enhancement_sent();
+        drop(queue);
+        let mut ledger = self.ledger.lock();
+        ledger.totals.enhancement_units += 1;
+        ledger.totals.enhancement_bytes += entry.unit.data.len() as u64;
+        if let Some(live) = &mut ledger.live {
+            live.enhancement_sent += 1;
+        }
     }
 
     /// Says once that the spool takes nothing, and once that it takes units again.
@@ -266,6 +342,15 @@ impl Shared {
         self.ask_for_key_if_needed();
     }
 
+    /// What was taken last cannot be continued.
+    pub fn give_up_group_after(&self) {
+        let mut queue = self.queue.lock();
+        queue.skip_to_key();
+        self.defer(&mut queue);
+        drop(queue);
+        self.ask_for_key_if_needed();
+    }
+
     /// A group was older than the budget.
     pub fn count_reset(&self) {
         self.ledger.lock().totals.groups_reset += 1;
@@ -301,12 +386,6 @@ impl Shared {
         self.ledger.lock().live.is_some()
     }
 
-    fn is_congested(&self) -> bool {
-        let ledger = self.ledger.lock();
-        let congestion = ledger.live.as_ref().and_then(|live| live.congestion);
-        congestion.is_some_and(|congestion| congestion.congested)
-    }
-
     /// Units and bytes that wait, and units dropped.
     pub fn backlog(&self) -> (usize, usize, u64) {
         let queue = self.queue.lock();
@@ -327,6 +406,10 @@ impl Shared {
                 confirmed: 0,
                 key: None,
                 congestion: None,
+                enhancement_wanted: false,
+                enhancement_room: pace::FIRST_ENHANCEMENT,
+                enhancement_sent: 0,
+                enhancement_confirmed: 0,
                 since: Instant::now(),
             });
         }
@@ -355,11 +438,13 @@ impl Shared {
         };
         let totals = &mut ledger.totals;
         totals.units_lost += lost;
+        totals.enhancement_lost += live.enhancement_sent - live.enhancement_confirmed;
         totals.udp_bytes_sent += quic.udp_tx.bytes;
         totals.udp_bytes_received += quic.udp_rx.bytes;
         totals.packets_lost += quic.path.lost_packets;
         drop(ledger);
         let mut queue = self.queue.lock();
+        queue.yield_enhancement(Instant::now());
         if self.spool.is_some() {
             queue.clear();
             self.defer(&mut queue);
@@ -392,12 +477,13 @@ impl Shared {
     }
 
     /// The receiver's application was given so many units of this connection.
-    pub fn confirmed(&self, units: u64) {
+    pub fn confirmed(&self, units: u64, enhancement: u64) {
         let mut ledger = self.ledger.lock();
         let Some(live) = &mut ledger.live else { return };
         let units = units.clamp(live.confirmed, live.sent);
         let more = units - live.confirmed;
         live.confirmed = units;
+        live.enhancement_confirmed = enhancement.clamp(live.enhancement_confirmed, live.enhancement_sent);
         ledger.totals.units_confirmed += more;
     }
 
@@ -458,6 +544,7 @@ impl Shared {
         drop(ledger);
         let (queued, queued_bytes, dropped) = self.backlog();
         (stats.queued, stats.queued_bytes, stats.units_dropped) = (queued, queued_bytes, dropped);
+        stats.enhancement_dropped = self.queue.lock().enhancement_dropped();
         if let Some(spool) = &self.spool {
             let contents = spool.lock().contents();
             (stats.spool_units, stats.spool_bytes) = (contents.units, contents.bytes);

@@ -13,6 +13,8 @@ mod kind {
     /// A group out of the sender's spool.
     pub const LATE: u64 = 0x02;
 }
+/// In place of a length: an enhancement unit follows.
+const ENHANCEMENT_MARK: u64 = 0;
 /// Longest preamble and longest length: four varints, one varint.
 const MAX_HEAD: usize = 32;
 
@@ -59,8 +61,17 @@ pub fn preamble(begin: Begin) -> Bytes {
 
 /// What precedes each unit.
 pub fn length(unit: &Bytes) -> Bytes {
-    let mut head = Vec::with_capacity(4);
-    varint::put(&mut head, unit.len() as u64);
+    head(&[unit.len() as u64])
+}
+
+/// What precedes each enhancement unit: a length that no unit has, and its own.
+pub fn enhancement_length(unit: &Bytes) -> Bytes {
+    head(&[ENHANCEMENT_MARK, unit.len() as u64])
+}
+
+fn head(fields: &[u64]) -> Bytes {
+    let mut head = Vec::with_capacity(8);
+    fields.iter().for_each(|field| varint::put(&mut head, *field));
     head.into()
 }
 
@@ -71,15 +82,20 @@ pub enum Item {
     Begin(Begin),
     /// A unit; the first is a key.
     Unit(Bytes),
+    /// A unit of an enhancement layer, which has no place in the group. Comes neither first nor in a late group.
+    Enhancement(Bytes),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Kind,
     Preamble(u64),
-    Length,
-    Unit(usize),
+    Length { enhancement: bool },
+    Unit { len: usize, enhancement: bool },
 }
+
+/// Where a unit begins.
+const NEXT: Wanted = Wanted::Length { enhancement: false };
 
 /// Cuts the bytes of one stream into units. A unit that came in one piece is handed on without a copy; memory is
 /// bought as bytes come, not as lengths promise.
@@ -87,6 +103,9 @@ enum Wanted {
 pub struct Reader {
     max_unit: usize,
     wanted: Wanted,
+    /// Enhancement units may come now.
+    may_enhance: bool,
+    late: bool,
     chunk: Bytes,
     partial: BytesMut,
 }
@@ -97,6 +116,8 @@ impl Reader {
         Self {
             max_unit,
             wanted: Wanted::Kind,
+            may_enhance: false,
+            late: false,
             chunk: Bytes::new(),
             partial: BytesMut::new(),
         }
@@ -130,27 +151,40 @@ impl Reader {
                     let Some(begin) = self.begin(kind) else {
                         return Ok(None);
                     };
-                    self.wanted = Wanted::Length;
+                    self.late = matches!(begin.keeping, Keeping::Late { .. });
+                    self.wanted = NEXT;
                     return Ok(Some(Item::Begin(begin)));
                 }
-                Wanted::Length => {
+                Wanted::Length { enhancement } => {
                     let Some([len]) = self.head::<1>() else {
                         return Ok(None);
                     };
                     match usize::try_from(len) {
-                        Ok(len) if (1..=self.max_unit).contains(&len) => self.wanted = Wanted::Unit(len),
+                        _ if len == ENHANCEMENT_MARK && !enhancement => {
+                            if !self.may_enhance {
+                                return Err(Violation::new("an enhancement unit first or in a late group"));
+                            }
+                            self.wanted = Wanted::Length { enhancement: true };
+                        }
+                        Ok(len) if (1..=self.max_unit).contains(&len) => {
+                            self.wanted = Wanted::Unit { len, enhancement };
+                        }
                         _ => {
                             let max = self.max_unit;
                             return Err(Violation::new(format!("unit of {len} bytes: must be 1 to {max}")));
                         }
                     }
                 }
-                Wanted::Unit(len) => {
+                Wanted::Unit { len, enhancement } => {
                     let Some(unit) = self.unit(len) else {
                         return Ok(None);
                     };
-                    self.wanted = Wanted::Length;
-                    return Ok(Some(Item::Unit(unit)));
+                    self.wanted = NEXT;
+                    self.may_enhance = !self.late;
+                    return Ok(Some(match enhancement {
+                        true => Item::Enhancement(unit),
+                        false => Item::Unit(unit),
+                    }));
                 }
             }
         }
@@ -158,7 +192,9 @@ impl Reader {
 
     /// Whether the stream may end here: after its preamble, and not inside a unit.
     pub fn at_boundary(&self) -> bool {
-        matches!(self.wanted, Wanted::Length) && self.chunk.is_empty() && self.partial.is_empty()
+        matches!(self.wanted, Wanted::Length { enhancement: false })
+            && self.chunk.is_empty()
+            && self.partial.is_empty()
     }
 
     /// The rest of the preamble, once it is all there.
@@ -236,10 +272,19 @@ mod tests {
     }
 
     fn stream(begin: Begin, units: &[Vec<u8>]) -> Vec<u8> {
+        let units: Vec<_> = units.iter().map(|unit| (unit.clone(), false)).collect();
+        layered(begin, &units)
+    }
+
+    /// Units, and whether each is one of an enhancement layer.
+    fn layered(begin: Begin, units: &[(Vec<u8>, bool)]) -> Vec<u8> {
         let mut bytes = preamble(begin).to_vec();
-        for unit in units {
+        for (unit, enhancement) in units {
             let unit = Bytes::copy_from_slice(unit);
-            bytes.extend_from_slice(&length(&unit));
+            bytes.extend_from_slice(&match enhancement {
+                true => enhancement_length(&unit),
+                false => length(&unit),
+            });
             bytes.extend_from_slice(&unit);
         }
         bytes
@@ -263,19 +308,26 @@ mod tests {
             number in 0..=varint::MAX,
             serial in 0..=varint::MAX,
             kind in 0..3u8,
-            units in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 0..8),
+            units in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..200), any::<bool>()), 0..8),
             size in 1..400usize,
         ) {
+            let mut units = units;
+            for (n, unit) in units.iter_mut().enumerate() {
+                unit.1 &= n > 0 && kind != 2;
+            }
             let keeping = match kind {
                 0 => Keeping::No,
                 1 => Keeping::Live { serial },
                 _ => Keeping::Late { serial, units: units.len() as u64 },
             };
             let begin = Begin { number, keeping };
-            let bytes = stream(begin, &units);
+            let bytes = layered(begin, &units);
             let (items, whole) = read(&bytes, size);
             let expected = std::iter::once(Item::Begin(begin))
-                .chain(units.iter().map(|unit| Item::Unit(Bytes::copy_from_slice(unit))));
+                .chain(units.iter().map(|(unit, enhancement)| {
+                    let unit = Bytes::copy_from_slice(unit);
+                    if *enhancement { Item::Enhancement(unit) } else { Item::Unit(unit) }
+                }));
             prop_assert_eq!(items, expected.collect::<Vec<_>>());
             prop_assert!(whole);
             let (_, whole) = read(&bytes[..bytes.len() - 1], size);
@@ -289,7 +341,7 @@ mod tests {
                 reader.push(chunk.into());
                 loop {
                     match reader.take() {
-                        Ok(Some(Item::Unit(unit))) => prop_assert!((1..=MAX).contains(&unit.len())),
+                        Ok(Some(Item::Unit(unit) | Item::Enhancement(unit))) => prop_assert!((1..=MAX).contains(&unit.len())),
                         Ok(Some(Item::Begin(_))) => {}
                         Ok(None) => break,
                         Err(_) => break 'stream,
@@ -313,18 +365,43 @@ mod tests {
     }
 
     #[test]
+    fn an_enhancement_unit_comes_neither_first_nor_late_nor_without_length() {
+        let late = Begin {
+            number: 0,
+            keeping: Keeping::Late { serial: 1, units: 2 },
+        };
+        for (begin, units) in [
+            (plain(0), vec![(vec![1], true)]),
+            (late, vec![(vec![1], false), (vec![2], true)]),
+        ] {
+            let mut reader = Reader::new(MAX);
+            reader.push(layered(begin, &units).into());
+            let error = loop {
+                match reader.take() {
+                    Ok(Some(Item::Enhancement(_)) | None) => panic!("accepted"),
+                    Ok(Some(_)) => {}
+                    Err(error) => break error,
+                }
+            };
+            assert!(error.0.contains("enhancement"), "{error}");
+        }
+        let mut reader = Reader::new(MAX);
+        let mut bytes = stream(plain(0), &[vec![1]]);
+        bytes.extend([0, 0]);
+        reader.push(bytes.into());
+        assert!(matches!(reader.take(), Ok(Some(Item::Begin(_)))));
+        assert!(matches!(reader.take(), Ok(Some(Item::Unit(_)))));
+        assert!(reader.take().is_err());
+    }
+
+    #[test]
     fn lengths_out_of_range_and_unknown_types_are_refused() {
         let with_length = |len: u64| {
             let mut bytes = preamble(plain(3)).to_vec();
             varint::put(&mut bytes, len);
             bytes
         };
-        for bytes in [
-            with_length(0),
-            with_length(MAX as u64 + 1),
-            with_length(varint::MAX),
-            vec![9, 0],
-        ] {
+        for bytes in [with_length(MAX as u64 + 1), with_length(varint::MAX), vec![9, 0]] {
             let mut reader = Reader::new(MAX);
             reader.push(bytes.into());
             let error = loop {

@@ -33,6 +33,8 @@ pub enum Message {
     Received {
         /// Number of units.
         units: u64,
+        /// Number of enhancement units, which are not among them.
+        enhancement: u64,
     },
     /// Sender: how it does.
     Backlog(Backlog),
@@ -143,8 +145,11 @@ impl Message {
                 put_number(&mut body, 2, (*on).into());
                 kind::LAYER
             }
-            Self::Received { units } => {
+            Self::Received { units, enhancement } => {
                 put_number(&mut body, 1, *units);
+                if *enhancement > 0 {
+                    put_number(&mut body, 2, *enhancement);
+                }
                 kind::RECEIVED
             }
             Self::Backlog(backlog) => {
@@ -192,6 +197,10 @@ impl Message {
             }
             kind::RECEIVED => Self::Received {
                 units: fields.number(1)?,
+                enhancement: match fields.optional(2) {
+                    Some(_) => fields.number(2)?,
+                    None => 0,
+                },
             },
             kind::BACKLOG => Self::Backlog(Backlog {
                 units: fields.number(1)?,

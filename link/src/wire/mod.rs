@@ -13,6 +13,9 @@ pub const ALPN: &[u8] = b"cis/1";
 /// Version of the messages, in the hello.
 pub const VERSION: u64 = 1;
 
+/// Layer of the codec that is sent only while somebody wants it, and yields to layer 0.
+pub const ENHANCEMENT_LAYER: u8 = 1;
+
 /// A peer broke the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("protocol violation: {0}")]

@@ -124,7 +124,9 @@ fn groups_that_are_none() {
     for (bytes, word) in [
         ([&head[..], &[0x44, 0x01]].concat(), "unit of 1025 bytes"),
         ([&head[..], &[0xff; 8]].concat(), "unit of"),
-        ([&head[..], &[0]].concat(), "unit of 0 bytes"),
+        ([&head[..], &[0]].concat(), "enhancement unit first"),
+        ([&head[..], &[1, 7, 0, 0]].concat(), "unit of 0 bytes"),
+        ([&head[..], &[1, 7, 0, 3, 1]].concat(), "inside a unit"),
         ([&head[..], &[9, 1, 2, 3]].concat(), "inside a unit"),
         (plain(5).to_vec(), "group 5 in place of group 0"),
         (vec![8, 0], "type 0x8"),
@@ -140,7 +142,7 @@ fn groups_that_are_none() {
         assert_eq!(close, Close::Violation);
         assert!(text.contains(word), "{text}");
         let (units, _, _) = units_until_closed(&listener.events(), "gate-1");
-        assert!(units.is_empty());
+        assert!(units.iter().all(|unit| unit.data[..] == [7]));
     }
     lives(&listener);
 }

@@ -7,6 +7,7 @@
 
 mod common;
 mod delivery;
+mod enhancement;
 mod hello;
 mod hostile;
 mod limits;

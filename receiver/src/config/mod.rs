@@ -30,6 +30,8 @@ pub struct Config {
     pub json: Json,
     /// The operator's view.
     pub rtsp: Rtsp,
+    /// What restored pictures are made of and say.
+    pub view: View,
     /// Recordings.
     pub record: Record,
     /// The periodic status line.
@@ -112,6 +114,27 @@ pub struct Rtsp {
     pub address: SocketAddr,
     pub bitrate: u32,
     pub max_clients: u32,
+}
+
+/// `[view]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct View {
+    pub enhance: Enhance,
+    pub mark: bool,
+}
+
+/// When cameras are asked for the enhancement layer.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Enhance {
+    /// While somebody watches.
+    Watched,
+    /// Never.
+    Never,
+    /// As long as they are there.
+    Always,
 }
 
 /// `[record]`

@@ -257,6 +257,18 @@ pub const OPTIONS: &[Opt] = &[
         "RTSP sessions at a time.",
     ),
     opt(
+        "view.enhance",
+        Choice(&["watched", "never", "always"]),
+        Some("watched"),
+        "When cameras send the enhancement layer, which makes better pictures of more bits: while somebody watches, never, or always (then recordings have it, too).",
+    ),
+    opt(
+        "view.mark",
+        Switch,
+        Some("true"),
+        "Write in the corner of each restored picture that it is generated, and of what.",
+    ),
+    opt(
         "record.folder",
         Path(&[]),
         None,

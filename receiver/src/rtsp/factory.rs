@@ -22,6 +22,8 @@ pub struct Settings {
     pub threads: u32,
     /// kbit/s of the H.264.
     pub bitrate: u32,
+    /// Whether pictures say that they are generated.
+    pub mark: bool,
 }
 
 /// The elements that a view needs, and the Debian packages that carry them.
@@ -125,7 +127,7 @@ fn pipeline(settings: &Settings) -> Result<gst::Bin, glib::BoolError> {
         decode = decode.property_from_str("model", model);
     }
     // What viewers see is a network's guess: it says so.
-    let overlay = gst::ElementFactory::make("cisoverlay").property("mark-generated", true);
+    let overlay = gst::ElementFactory::make("cisoverlay").property("mark-generated", settings.mark);
     // H.264 in 4:2:0 has even sides.
     let even = gst::IntRange::with_step(2, 16_384, 2);
     let raw = gst::Caps::builder("video/x-raw")

@@ -4,7 +4,7 @@ mod factory;
 mod view;
 
 pub use factory::Settings;
-pub use view::{Frame, View};
+pub use view::{Enhancement, Frame, View};
 
 use crate::{Error, config};
 use cis_link::StreamName;

@@ -4,6 +4,7 @@
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_codec::frame::Header;
+use gst::prelude::*;
 use gst_app::AppSrc;
 use gstcis::caps::StreamCaps;
 use gstcis::regions::{self, Region};
@@ -29,17 +30,42 @@ pub struct Frame {
     pub regions: Arc<[Region]>,
 }
 
+/// One unit of the enhancement layer.
+#[derive(Clone, Debug)]
+pub struct Enhancement {
+    /// Time stamp of its frame.
+    pub pts_ns: u64,
+    /// Whether it is a key of its layer.
+    pub key: bool,
+    /// The unit.
+    pub unit: Bytes,
+}
+
+/// A frame that is kept, with what enhances it.
+#[derive(Debug)]
+struct Kept {
+    frame: Frame,
+    enhancement: Option<Bytes>,
+}
+
 /// The view of one stream.
 pub struct View {
     state: Mutex<State>,
     unrestored: Arc<Counter>,
     ask_key: Box<dyn Fn() + Send + Sync>,
+    enhance: Box<dyn Fn(bool, bool) + Send + Sync>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// The frames since the last key frame; empty when they are not all there.
-    group: Vec<Frame>,
+    group: Vec<Kept>,
+    /// The enhancement of the group is all there, from a key of its layer on.
+    enhanced: bool,
+    /// What the pipeline got last: time stamp, where it belongs on its clock, whether it is shown.
+    sent: Option<(u64, Option<gst::ClockTime>, bool)>,
+    /// The pipeline has the enhancement from a key of its layer on.
+    fed_enhancement: bool,
     bytes: usize,
     /// Caps of the current group.
     caps: Option<gst::Caps>,
@@ -50,12 +76,18 @@ struct State {
 }
 
 impl View {
-    /// A view that nobody watches. `unrestored` counts frames left out of the picture; `ask_key` asks the camera for a key frame.
-    pub fn new(unrestored: Arc<Counter>, ask_key: impl Fn() + Send + Sync + 'static) -> Self {
+    /// A view that nobody watches. `unrestored` counts frames left out of the picture; `ask_key` asks the camera for a key frame;
+    /// `enhance` is told whether somebody watches, and whether the enhancement has to begin anew for that.
+    pub fn new(
+        unrestored: Arc<Counter>,
+        ask_key: impl Fn() + Send + Sync + 'static,
+        enhance: impl Fn(bool, bool) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             state: Mutex::default(),
             unrestored,
             ask_key: Box::new(ask_key),
+            enhance: Box::new(enhance),
         }
     }
 
@@ -68,8 +100,7 @@ impl View {
     pub fn push(&self, frame: Frame) {
         let mut state = self.state.lock();
         if frame.header.key {
-            state.group.clear();
-            state.bytes = 0;
+            state.forget();
             state.caps = Some(caps(&frame.header));
         }
         if let Some(entrance) = state.entrance.clone() {
@@ -80,18 +111,38 @@ impl View {
             } else if level >= STUCK {
                 state.fed = false;
             }
-            let shown = state.fed && level < BACKLOG;
+            // An enhanced frame is two buffers.
+            let backlog = BACKLOG << u32::from(state.fed_enhancement);
+            let shown = state.fed && level < backlog;
             if !shown {
                 self.unrestored.add(1);
             }
             if state.fed {
-                send(&entrance, &frame, shown);
+                let at = entrance.current_running_time();
+                state.sent = Some((frame.header.pts_ns, at, shown));
+                send(&entrance, &frame, shown, at);
             } else if level < STUCK {
                 // A camera may make no key frame by itself.
                 (self.ask_key)();
             }
         }
+        state.fed_enhancement &= state.fed && !frame.header.key;
         state.keep(frame);
+    }
+
+    /// What enhances the newest frame.
+    pub fn enhance(&self, enhancement: Enhancement) {
+        let mut state = self.state.lock();
+        let Enhancement { pts_ns, key, unit } = enhancement;
+        state.fed_enhancement |= key;
+        if let Some(entrance) = &state.entrance
+            && let Some((_, at, shown)) = state.sent.filter(|(sent, ..)| *sent == pts_ns)
+            && state.fed
+            && state.fed_enhancement
+        {
+            send_enhancement(entrance, unit.clone(), shown, at);
+        }
+        state.keep_enhancement(pts_ns, key, unit);
     }
 
     /// Frames are missing: what follows makes sense from its next key frame on.
@@ -106,12 +157,27 @@ impl View {
         let mut state = self.state.lock();
         entrance.set_caps(state.caps.as_ref());
         state.fed = !state.group.is_empty();
-        for (left, frame) in (0..state.group.len()).rev().zip(&state.group) {
-            send(&entrance, frame, left == 0);
+        let mut has_enhancement = false;
+        for (left, kept) in (0..state.group.len()).rev().zip(&state.group) {
+            send(&entrance, &kept.frame, left == 0, None);
+            if let Some(unit) = kept.enhancement.clone().filter(|_| state.enhanced) {
+                send_enhancement(&entrance, unit, left == 0, None);
+                has_enhancement = true;
+            }
         }
+        state.fed_enhancement = has_enhancement;
+        // What enhances the newest frame may come yet.
+        state.sent = state
+            .group
+            .last()
+            .map(|kept| (kept.frame.header.pts_ns, None, true));
         state.entrance = Some(entrance);
         if !state.fed {
             (self.ask_key)();
+        }
+        (self.enhance)(true, false);
+        if state.fed && !has_enhancement {
+            (self.enhance)(true, true);
         }
     }
 
@@ -120,7 +186,8 @@ impl View {
         let mut state = self.state.lock();
         if state.entrance.as_ref() == Some(entrance) {
             state.entrance = None;
-            state.fed = false;
+            (state.fed, state.fed_enhancement) = (false, false);
+            (self.enhance)(false, false);
         }
     }
 
@@ -131,6 +198,7 @@ impl View {
         if let Some(entrance) = state.entrance.take() {
             // An error says that the pipeline is going down already.
             let _ = entrance.end_of_stream();
+            (self.enhance)(false, false);
         }
     }
 }
@@ -140,15 +208,42 @@ impl State {
         let complete = frame.header.key || !self.group.is_empty();
         self.bytes += frame.unit.len();
         if complete && self.group.len() < GROUP_UNITS && self.bytes <= GROUP_BYTES {
-            self.group.push(frame);
+            self.group.push(Kept {
+                frame,
+                enhancement: None,
+            });
         } else {
             self.forget();
         }
     }
 
+    /// Keeps what enhances the newest frame. When it has no room, the group goes without: a frame is worth more.
+    fn keep_enhancement(&mut self, pts_ns: u64, key: bool, unit: Bytes) {
+        if key {
+            self.forget_enhancement();
+            self.enhanced = true;
+        }
+        let fits = self.bytes + unit.len() <= GROUP_BYTES;
+        match self.group.last_mut() {
+            Some(kept) if self.enhanced && fits && kept.frame.header.pts_ns == pts_ns => {
+                self.bytes += unit.len();
+                kept.enhancement = Some(unit);
+            }
+            _ => self.forget_enhancement(),
+        }
+    }
+
+    fn forget_enhancement(&mut self) {
+        for kept in &mut self.group {
+            self.bytes -= kept.enhancement.take().map_or(0, |unit| unit.len());
+        }
+        self.enhanced = false;
+    }
+
     fn forget(&mut self) {
         self.group = Vec::new();
         self.bytes = 0;
+        self.enhanced = false;
     }
 }
 
@@ -165,9 +260,10 @@ fn caps(header: &Header) -> gst::Caps {
     .to_caps()
 }
 
-fn send(entrance: &AppSrc, frame: &Frame, shown: bool) {
+fn send(entrance: &AppSrc, frame: &Frame, shown: bool, at: Option<gst::ClockTime>) {
     let mut buffer = gst::Buffer::from_slice(frame.unit.clone());
     if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(at);
         if !frame.header.key {
             buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
@@ -180,5 +276,18 @@ fn send(entrance: &AppSrc, frame: &Frame, shown: bool) {
             .for_each(|region| regions::attach(buffer, region));
     }
     // An error says that the pipeline is going down; `detach` follows.
+    let _ = entrance.push_buffer(buffer);
+}
+
+/// Behind its frame, and at the same time.
+fn send_enhancement(entrance: &AppSrc, unit: Bytes, shown: bool, at: Option<gst::ClockTime>) {
+    let mut buffer = gst::Buffer::from_slice(unit);
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(at);
+        buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+        if !shown {
+            buffer.set_flags(gst::BufferFlags::DECODE_ONLY);
+        }
+    }
     let _ = entrance.push_buffer(buffer);
 }

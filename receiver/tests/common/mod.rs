@@ -118,6 +118,7 @@ impl Site {
 /// Units of a scene with one bright cell that moves.
 pub struct Scene {
     encoder: Encoder,
+    enhancement: Encoder,
     frames: u64,
     /// Frames between two key frames; 0: only the first and those asked for.
     pub key_interval: u64,
@@ -133,6 +134,14 @@ impl Scene {
             ..Config::new(BUNDLE.parse().unwrap())
         };
         Self {
+            enhancement: Encoder::new(
+                Config {
+                    layer: cis_codec::frame::ENHANCEMENT,
+                    ..config.clone()
+                },
+                Arc::new(Prior::default()),
+            )
+            .unwrap(),
             encoder: Encoder::new(config, Arc::new(Prior::default())).unwrap(),
             frames: 0,
             key_interval,
@@ -178,6 +187,28 @@ impl Scene {
         }
     }
 
+    /// What enhances the frame before.
+    pub fn enhance(&mut self, force_key: bool) -> Unit {
+        let shape = Shape { channels: 6, ..SHAPE };
+        let latents: Vec<f32> = (0..shape.len() as u64)
+            .map(|i| ((i + self.frames) % 5) as f32)
+            .collect();
+        let pts = FRAME * u32::try_from(self.frames - 1).unwrap();
+        let input = Input {
+            latents: &latents,
+            shape,
+            source: SOURCE,
+            pts_ns: pts.as_nanos() as u64,
+            capture_utc_ns: 1,
+            force_key,
+        };
+        let packet = self.enhancement.encode(&input).unwrap();
+        Unit {
+            data: packet.data,
+            key: packet.header.key,
+        }
+    }
+
     /// The same frame again.
     pub fn repeat(&mut self) -> Unit {
         let pts = FRAME * u32::try_from(self.frames).unwrap();
@@ -195,6 +226,11 @@ pub struct Camera {
     pub sender: Sender,
     pub scene: Scene,
     want_key: bool,
+    /// Whether the receiver wants the enhancement, and when it last said so.
+    pub enhance: Option<Instant>,
+    /// When it last said that it does not.
+    pub plain: Option<Instant>,
+    begin_enhancement: bool,
     /// Key frames that the receiver asked for.
     pub asked: u64,
 }
@@ -223,6 +259,9 @@ impl Camera {
             sender,
             scene: Scene::new(key_interval),
             want_key: false,
+            enhance: None,
+            plain: None,
+            begin_enhancement: false,
             asked: 0,
         }
     }
@@ -235,14 +274,57 @@ impl Camera {
 
     /// Sends the next frame.
     pub fn frame(&mut self) {
+        self.hear();
+        let unit = self.scene.next(std::mem::take(&mut self.want_key));
+        self.begin_enhancement |= unit.key;
+        self.sender.send(unit);
+        if self.enhance.is_some() {
+            // A frame that waits would have it yield: a camera takes its time between them.
+            self.emptied();
+            let unit = self.scene.enhance(std::mem::take(&mut self.begin_enhancement));
+            self.sender.send_enhancement(unit);
+            self.emptied();
+        }
+    }
+
+    fn emptied(&self) {
+        wait_for("an empty queue", || {
+            let stats = self.sender.stats();
+            stats.queued == 0 || !stats.connected
+        });
+    }
+
+    /// Enhancement units that went to the network.
+    pub fn enhanced(&self) -> u64 {
+        self.sender.stats().enhancement_units
+    }
+
+    /// Frames so far.
+    pub fn scene_frames(&self) -> u64 {
+        self.scene.frames
+    }
+
+    /// Takes note of what the receiver wants.
+    pub fn hear(&mut self) {
+        use cis_link::sender::Event;
         for event in self.sender.events().try_iter() {
-            if event == cis_link::sender::Event::KeyRequested {
-                self.want_key = true;
-                self.asked += 1;
+            match event {
+                Event::KeyRequested => {
+                    self.want_key = true;
+                    self.asked += 1;
+                }
+                Event::Layer { layer: 1, on: true } => {
+                    self.begin_enhancement = true;
+                    self.enhance = Some(Instant::now());
+                }
+                Event::Layer { layer: 1, on: false } => {
+                    self.enhance = None;
+                    self.plain = Some(Instant::now());
+                }
+                Event::EnhancementBroken => self.begin_enhancement = true,
+                _ => {}
             }
         }
-        let unit = self.scene.next(std::mem::take(&mut self.want_key));
-        self.sender.send(unit);
     }
 
     pub fn frames(&mut self, n: usize) {

@@ -201,3 +201,31 @@ fn the_spool_is_emptied_over_a_thin_link_too() {
     world.run(60);
     assert!(world.late_done > 0.25 * 16e3 / 8.0 * 60.0, "{}", world.late_done);
 }
+
+#[test]
+fn an_enhancement_unit_may_take_a_part_of_the_budget_and_none_of_a_congested_link() {
+    let mut world = World::new(10e6, 50e3, false);
+    world.run(5);
+    assert_eq!(
+        world.pace.enhancement_room(),
+        FIRST_ENHANCEMENT,
+        "nothing has shown a limit"
+    );
+    assert!(world.pace.is_calm());
+    world.link = 64e3;
+    world.wish = 200e3;
+    let mut congested = 0;
+    for _ in 0..100 {
+        world.run(1);
+        let room = world.pace.enhancement_room();
+        if world.pace.congested() {
+            congested += 1;
+            assert_eq!(room, 0);
+            assert!(!world.pace.is_calm());
+        } else if world.pace.target().is_some() {
+            let quarter = BUDGET.as_secs_f64() / 4.0 * world.pace.rate() / 8.0;
+            assert!(room as f64 <= quarter, "{room}");
+        }
+    }
+    assert!((1..100).contains(&congested), "{congested}");
+}

@@ -34,7 +34,14 @@ pub fn one_of_each() -> Vec<Message> {
             layer: 255,
             on: false,
         },
-        Message::Received { units: 123_456 },
+        Message::Received {
+            units: 123_456,
+            enhancement: 0,
+        },
+        Message::Received {
+            units: 7,
+            enhancement: 70_000,
+        },
         Message::Backlog(Backlog {
             units: 3,
             bytes: varint::MAX,
