@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+pub mod progressive;
 mod quantiser;
 mod rate;
 mod search;
@@ -133,6 +134,11 @@ impl Encoder {
     /// The settings in use.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The quantiser index of those latents.
+    pub fn qindex(&self) -> u8 {
+        self.qindex
     }
 
     /// The latents that the decoder has after the last packet.

@@ -1,5 +1,6 @@
 //! The enhancement layer of one stream: a network and an encoder beside those for detection, which never notice. No GStreamer.
 
+use cis_codec::encode::progressive::Progressive;
 use cis_codec::encode::{Config, Encoder, Input, Packet};
 use cis_codec::{Latents, Shape, quant};
 use cis_inference::enhance::Enhancer;
@@ -22,6 +23,10 @@ pub struct Frame<'a> {
 pub struct Layer {
     enhancer: Enhancer,
     encoder: Encoder,
+    /// Spends the rate of the layer; not asked with constant quality.
+    progressive: Progressive,
+    /// As it was asked for, with the bitrate of the layer.
+    config: Config,
     channels: u16,
     stride: u32,
     received: Vec<f32>,
@@ -42,7 +47,9 @@ impl Layer {
         };
         Ok(Some(Self {
             enhancer,
-            encoder: Encoder::new(config, opened.model.enhance_prior.clone())?,
+            progressive: Progressive::new(config.qindex, config.qindex_max),
+            encoder: Encoder::new(config.clone(), opened.model.enhance_prior.clone())?,
+            config,
             channels: graph.channels,
             stride: graph.stride,
             received: Vec::new(),
@@ -53,7 +60,11 @@ impl Layer {
 
     /// Changes the codec's settings from the next frame on.
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
-        Ok(self.encoder.set_config(config)?)
+        if (config.qindex, config.qindex_max) != (self.config.qindex, self.config.qindex_max) {
+            self.progressive = Progressive::new(config.qindex, config.qindex_max);
+        }
+        self.config = config;
+        Ok(())
     }
 
     /// A unit was lost: the next one has to be a key frame.
@@ -82,22 +93,43 @@ impl Layer {
             self.latents.extend_from_slice(latents);
         }
         let (width, height) = geometry.grid(self.stride);
-        // At most 2 * 2048 / 1 places on each axis.
-        let (width, height) = (width as u16, height as u16);
+        let shape = Shape {
+            channels: self.channels,
+            // Sides of x are 8192 at most.
+            width: width as u16,
+            height: height as u16,
+        };
+        let header = &packet.header;
+        let key = self.broken || header.key;
+        let mut config = self.config.clone();
+        let mut latents = &self.latents[..];
+        if config.bitrate > 0 {
+            let rate = f64::from(std::mem::take(&mut config.bitrate)) * 1000.0;
+            let known = (!key).then(|| (self.encoder.reconstruction(), self.encoder.qindex()));
+            let plan = self
+                .progressive
+                .plan(&self.latents, shape, known, header.pts_ns, rate);
+            (config.qindex, latents) = (plan.qindex, plan.latents);
+            // Coarser would not make it fit, and is not what was planned.
+            config.qindex_max = config.qindex;
+            config.qindex_min = config.qindex_min.min(config.qindex);
+        }
+        self.encoder.set_config(config)?;
         let coded = self.encoder.encode(&Input {
-            latents: &self.latents,
-            shape: Shape {
-                channels: self.channels,
-                width,
-                height,
-            },
-            source: packet.header.source,
-            pts_ns: packet.header.pts_ns,
-            capture_utc_ns: packet.header.capture_utc_ns,
-            force_key: self.broken || packet.header.key,
+            latents,
+            shape,
+            source: header.source,
+            pts_ns: header.pts_ns,
+            capture_utc_ns: header.capture_utc_ns,
+            force_key: key,
         });
+        if coded.as_ref().is_ok_and(|unit| unit.header.repeat) {
+            self.progressive.refused();
+        }
+        self.progressive
+            .sent(coded.as_ref().map_or(0, |unit| unit.header.unit_len));
         // A key of the base that could not be followed ends the layer, too.
-        self.broken = coded.is_err() && (self.broken || packet.header.key);
+        self.broken = coded.is_err() && key;
         Ok(coded?)
     }
 }
