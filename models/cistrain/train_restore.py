@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import Material, Pairs
-from .enhance import Enhance, Fit
+from .enhance import ENHANCED, Enhance, Fit
 from .families import Family
 from .networks import Front
 from .perception import Discriminator, Perceptual
@@ -26,6 +26,7 @@ from .restore import Restore
 from .train import run
 
 
+SENT = (0, 6, 18, 64)  # channels that are sent at a time, see codec/src/encode/progressive.rs
 MARGIN = 0.15  # how far beyond its cell, in steps, a latent must move before its symbol changes
 
 
@@ -45,8 +46,8 @@ class ViewSchedule:
     qindex_least: float = 24.0
     qindex_greatest: float = 46.0
     enhanced_share: float = 0.6  # of the pairs that have the enhancement layer
-    enhanced_least: float = 32.0  # its qindex
-    enhanced_greatest: float = 60.0
+    enhanced_least: float = 36.0  # its qindex
+    enhanced_greatest: float = 56.0
 
 
 class RestoreTrainer:
@@ -115,9 +116,17 @@ class RestoreTrainer:
         size = step(torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest))[:, None, None, None]
         z = self.enhance(x.flatten(0, 1), received.flatten(0, 1))
         dequantised = pair(z.view(2, n, *z.shape[1:]) / size, MARGIN) * size
-        arrived = torch.rand(n, 1, *(-(-side // 4) for side in z.shape[2:])) < torch.where(torch.rand(n) < 0.25, torch.rand(n), 1.0)[:, None, None, None]
-        arrived = arrived.repeat_interleave(4, 2)[:, :, : z.shape[2]].repeat_interleave(4, 3)[..., : z.shape[3]]
-        return dequantised * (arrived & present[:, None, None, None])
+        return dequantised * (self.arrived(n, z.shape[2:]) & present[:, None, None, None])
+
+    @staticmethod
+    def arrived(n: int, size: tuple[int, int]) -> Tensor:
+        """What of the layer has come so far [n, ENHANCED, h, w]: everything for half of the pairs; of the others each area of 4x4 latents has as many channels as `codec`'s
+        progressive encoder sends at a time, none at worst."""
+        amount = torch.where(torch.rand(n) < 0.5, 1.0, torch.rand(n))[:, None, None]
+        areas = (amount * 4 + torch.rand(n, *(-(-side // 4) for side in size)) * 2 - 1).floor().clamp(0, 3).long()
+        areas = torch.where(amount == 1.0, 3, areas)
+        channels = torch.tensor(SENT)[areas].repeat_interleave(4, 1)[:, : size[0]].repeat_interleave(4, 2)[..., : size[1]]
+        return torch.arange(ENHANCED)[:, None, None] < channels[:, None]
 
     def draw(self, pairs: Pairs) -> tuple:
         """A batch: the arguments of a step."""

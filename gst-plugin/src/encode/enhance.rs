@@ -47,7 +47,7 @@ impl Layer {
         };
         Ok(Some(Self {
             enhancer,
-            progressive: Progressive::new(config.qindex, config.qindex_max),
+            progressive: Progressive::default(),
             encoder: Encoder::new(config.clone(), opened.model.enhance_prior.clone())?,
             config,
             channels: graph.channels,
@@ -60,9 +60,6 @@ impl Layer {
 
     /// Changes the codec's settings from the next frame on.
     pub fn set_config(&mut self, config: Config) -> Result<(), Error> {
-        if (config.qindex, config.qindex_max) != (self.config.qindex, self.config.qindex_max) {
-            self.progressive = Progressive::new(config.qindex, config.qindex_max);
-        }
         self.config = config;
         Ok(())
     }
@@ -106,13 +103,12 @@ impl Layer {
         if config.bitrate > 0 {
             let rate = f64::from(std::mem::take(&mut config.bitrate)) * 1000.0;
             let known = (!key).then(|| (self.encoder.reconstruction(), self.encoder.qindex()));
-            let plan = self
+            let how = (rate, config.qindex);
+            latents = self
                 .progressive
-                .plan(&self.latents, shape, known, header.pts_ns, rate);
-            (config.qindex, latents) = (plan.qindex, plan.latents);
-            // Coarser would not make it fit, and is not what was planned.
+                .plan(&self.latents, shape, known, header.pts_ns, how);
+            // Coarser is not what was planned, even if it would fit.
             config.qindex_max = config.qindex;
-            config.qindex_min = config.qindex_min.min(config.qindex);
         }
         self.encoder.set_config(config)?;
         let coded = self.encoder.encode(&Input {
