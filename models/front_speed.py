@@ -100,7 +100,7 @@ def session(path: Path, level=LEVELS.ORT_ENABLE_ALL, threads: int = 1) -> onnxru
 
 def variants(args, folder: Path, pictures: list[np.ndarray]) -> dict:
     """Name -> (session, x by squeezing factor, whether x is converted to float32 first, GMAC)."""
-    front, detect, _ = load(args.model, None, args.weights)
+    front, *_ = load(args.model, None, args.weights)
     family = front.family
     released = write(MergedFront(front), family.multiple, folder / "front.onnx")
     state = changed(torch.load(args.model, map_location="cpu"), args.weights, {"squeeze": 4})
@@ -147,7 +147,7 @@ def speed(args, table: dict, xs: dict[int, np.ndarray]) -> None:
 
 def accuracy(args, table: dict) -> None:
     """AP50 of persons and bytes a frame with the float32 and with the int8 front before the same receiver."""
-    _, detect, _ = load(args.model, None, args.weights)
+    _, detect, *_ = load(args.model, None, args.weights)
     family, truth = detect.family, labels(args.truth)
     person, judged = family.names.index("person"), range(0, args.frames, args.every)
     print("| front | " + " | ".join(f"qindex {q}" for q in args.qindex) + " |\n|---|" + "---|" * len(args.qindex))
