@@ -141,7 +141,7 @@ def speed(args, table: dict, xs: dict[int, np.ndarray]) -> None:
     print("| front | processor ms a frame, least | median | wall ms, least | GMAC |\n|---|---|---|---|---|")
     for name, (_, squeeze, _, path) in table.items():
         cpu, wall = np.array(spent[name]).T
-        macs = multiply_accumulates(path, *xs[squeeze].shape[2:])
+        macs = multiply_accumulates(path, {"x": xs[squeeze].shape[2:]})
         print(f"| {name} | {cpu.min():.2f} | {np.median(cpu):.2f} | {wall.min():.2f} | {macs / 1e9:.3f} |", flush=True)
 
 
