@@ -56,8 +56,9 @@ def code(latents: np.ndarray, fps: float, qindex: int, args, prior: str = "prior
 def clip(args) -> None:
     """AP50 of one class on a clip: every frame is coded, every third is judged."""
     bundle, truth = Bundle(args.bundle), labels(args.truth)
+    args.input_size = args.input_size or bundle.default_size
     person = bundle.classes.index("person")
-    teachers = [Reference(f, args.weights) for f in ("yolox-nano", "nanodet-plus-m-1.5x")] if args.weights else []
+    teachers = [Reference(f, args.weights) for f in args.teachers] if args.weights else []
     latents, found = [], {t.name: [] for t in teachers}
     for number, rgb in frames(args.clip, args.frames):
         y, geometry = bundle.front(rgb, args.input_size)
@@ -117,8 +118,9 @@ class Stills:
 def coco(args) -> None:
     """AP (0.5:0.95) and AP50 over all classes on labelled stills, each coded as a key frame."""
     bundle = Bundle(args.bundle)
+    args.input_size = args.input_size or bundle.default_size
     stills = Stills(args.data, bundle.manifest["classes"]["coco-ids"])
-    for family in ("yolox-nano", "nanodet-plus-m-1.5x") if args.weights else ():
+    for family in args.teachers if args.weights else ():
         teacher = Reference(family, args.weights)
         ap, ap50 = stills.score([teacher.detect(p) for p in stills.pictures])
         print(f"{family} on source pictures: AP {ap:.3f}, AP50 {ap50:.3f}", flush=True)
@@ -134,7 +136,8 @@ def main() -> None:
         sub.set_defaults(run=function)
         sub.add_argument("--bundle", type=Path, required=True)
         sub.add_argument("--weights", type=Path, help="folder of the teachers; without it only the bundle is measured")
-        sub.add_argument("--input-size", type=int, default=416)
+        sub.add_argument("--teachers", nargs="+", default=["yolox-nano", "nanodet-plus-m-1.5x"], help="with --weights: descriptions of the unsplit detectors to compare with")
+        sub.add_argument("--input-size", type=int, help="the bundle's own if left out")
         sub.add_argument("--qindex", type=int, nargs="+", default=[24, 28, 32, 36, 40, 44])
         if function is coco:
             sub.add_argument("--data", type=Path, required=True)

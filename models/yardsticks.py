@@ -4,6 +4,7 @@
 
     every frame / 2nd / 3rd   only those frames are coded; the boxes in between are those of the last coded frame (`held`: no delay), or lie between the matched boxes
                               of its neighbours (`interpolated`: as late as the next coded frame)
+    N channels                only the N channels of y with most energy in this clip, the others are zero: what a cut-off could save at best
     x_s in CODEC              the squeezed picture through a video codec, then the rest of the front, unquantised, and the back-end
     latents in CODEC          latents as tiles of a grey picture through a video codec
 
@@ -48,6 +49,14 @@ def between(first: tuple, second: tuple, share: float, least: float = 0.3) -> tu
     boxes_left, scores_left, taken = (a, p, rows) if share < 0.5 else (b, q, columns)
     alone = np.setdiff1d(np.arange(len(boxes_left)), taken)
     return np.concatenate([*boxes, boxes_left[alone]]), np.concatenate([*scores, scores_left[alone]])
+
+
+def strongest(latents: np.ndarray, kept: int) -> np.ndarray:
+    """Latents [frames, c, h, w] with all but the `kept` channels of most energy at zero."""
+    energy = (latents.astype(np.float64) ** 2).sum((0, 2, 3))
+    cut = latents.copy()
+    cut[:, np.argsort(-energy, kind="stable")[kept:]] = 0
+    return cut
 
 
 def spread(coded: list, count: int, apart: int, interpolated: bool) -> list:
@@ -142,6 +151,14 @@ class Yardstick:
             self.report(f"1 frame of {apart}, held", held)
             self.report(f"1 frame of {apart}, interpolated", interpolated)
 
+    def cut(self, kept: int) -> None:
+        points, latents = [], strongest(self.latents, kept)
+        for qindex in self.args.qindex:
+            symbols, size, _ = code(latents, self.fps, qindex, self.args)
+            found = {k: self.bundle.objects(symbols[k], qindex, self.geometry, self.person) for k in self.judged}
+            points.append((average_precision([found[k] for k in self.judged], self.truth), size))
+        self.report(f"{kept} of {latents.shape[1]} channels", points)
+
     @torch.no_grad()
     def picture(self, codec: str) -> None:
         points = []
@@ -170,13 +187,16 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--every", type=int, default=5, help="not a multiple of 2 or 3, or frames in between are not judged")
     parser.add_argument("--qindex", type=int, nargs="+", default=[36, 40, 44, 46, 48])
+    parser.add_argument("--part", nargs="+", choices=("fewer", "cut", "codecs"), default=["fewer", "cut", "codecs"], help="what to measure (all of it)")
     args = parser.parse_args()
     args.sticky = None
     torch.set_num_threads(1)
     yardstick = Yardstick(args)
-    for apart in (1, 2, 3):
+    for apart in (1, 2, 3) if "fewer" in args.part else ():
         yardstick.fewer(apart)
-    for codec in CODECS:
+    for share in (1.0, 0.8, 0.6, 0.4) if "cut" in args.part else ():
+        yardstick.cut(round(share * yardstick.latents.shape[1]))
+    for codec in CODECS if "codecs" in args.part else ():
         yardstick.picture(codec)
         yardstick.tiled(codec)
 

@@ -63,7 +63,7 @@ class Bench:
             key = self._key | {"teacher": self.teacher.digest, "what": "source", "tiles": tiles}
             value, _ = self.kept.get(key, lambda: self.judge(self.source, self.width, self.height, 1, tiles))
             found = {"rows": cache.unpack(value["rows"])}
-        self.truth = score.as_truth(found["rows"], self.judged, SURE)
+        self.truth = score.as_truth(found["rows"], self.judged, SURE, self.args.bundle.coco_ids)
         how = f", in {tiles}x{tiles} overlapping parts and as a whole" if tiles > 1 else " (favours pixel codecs at high rates)"
         self.reference = f"{self.teacher.name} on the source frames, confidence {SURE} and above{how}"
 
@@ -95,7 +95,7 @@ class Bench:
         macs = bundle.front_macs(self.width, self.height, size)
         for qindex in self.args.qindex:
             units, ms = elements.run(qindex)
-            found = ours.detections(units, lambda unit: self.image(round(unit["pts_ns"] * self.fps / 1e9)))
+            found = ours.detections(units, lambda unit: self.image(round(unit["pts_ns"] * self.fps / 1e9)), bundle.coco_ids)
             self.add(bundle.id, CIS, found, sum(unit["bytes"] for unit in units), setting=f"qindex {qindex}", qindex=qindex,
                      default=qindex == bundle.default_qindex, cpu_ms=ms, gmac=macs / 1e9)
 

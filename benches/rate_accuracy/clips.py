@@ -1,6 +1,7 @@
 """Clips: their facts, uncompressed copies and decoded frames, all through ffmpeg."""
 
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -35,6 +36,16 @@ def raw(path, out, thin=1, count=None, width=None):
     scale = f"scale={width}:-2:flags=area" if width else "crop=trunc(iw/2)*2:trunc(ih/2)*2"
     rate = rate / thin
     some = ["-frames:v", str(count)] if count else []
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(path), "-an", "-vf", f"select=not(mod(n\\,{thin})),{scale},setpts=N/({rate}*TB)",
-                    "-r", str(rate), *some, "-pix_fmt", "yuv420p", str(out)], check=True)
+    line = ["ffmpeg", "-v", "error", "-i", str(path), "-an", "-vf", f"select=not(mod(n\\,{thin})),{scale},setpts=N/({rate}*TB)",
+            "-r", str(rate), *some, "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE) as ffmpeg, open(out, "wb") as file:
+        file.write(without_remarks(ffmpeg.stdout.readline()))
+        shutil.copyfileobj(ffmpeg.stdout, file, 1 << 20)
+    if ffmpeg.returncode:
+        raise subprocess.CalledProcessError(ffmpeg.returncode, line)
     return probe(out)
+
+
+def without_remarks(header):
+    """The first line of a YUV4MPEG file without its X fields, which ffmpeg adds for siting and range: GStreamer's y4mdec fails or hangs on a line of 80 bytes or more."""
+    return b" ".join(word for word in header.rstrip(b"\n").split(b" ") if not word.startswith(b"X")) + b"\n"

@@ -6,7 +6,6 @@ import pathlib
 import tomllib
 
 from . import cpu
-from .coco import OFFICIAL_IDS
 
 
 class Elements:
@@ -61,11 +60,11 @@ class StillElements:
         return self.elements.detect([*self.reader(), *coder], self.elements.folder / "ours.jsonl"), ms
 
 
-def detections(units, frame_of):
-    """COCO result rows; `frame_of` turns a unit into its image id."""
+def detections(units, frame_of, coco_ids):
+    """COCO result rows; `frame_of` turns a unit into its image id, `coco_ids` has the category of each class of the bundle, 0 for none."""
     return [
-        {"image_id": frame_of(unit), "category_id": OFFICIAL_IDS[thing["class_id"]], "bbox": thing["box"], "score": thing["confidence"]}
-        for unit in units for thing in unit["objects"]
+        {"image_id": frame_of(unit), "category_id": coco_ids[thing["class_id"]], "bbox": thing["box"], "score": thing["confidence"]}
+        for unit in units for thing in unit["objects"] if coco_ids[thing["class_id"]]
     ]
 
 
@@ -78,6 +77,7 @@ class Bundle:
         self.id = self.manifest["id"]
         self.default_qindex = self.manifest["latents"]["qindex-default"]
         self.input_size = self.manifest["input"]["default-size"]
+        self.coco_ids = self.manifest["classes"]["coco-ids"]
 
     def x(self, width, height, input_size):
         """(width, height) of the network's input for a source of this size (docs/bundle.md, "Geometry")."""

@@ -34,9 +34,9 @@ def average_precision(truth, detections, image_ids):
 LEAST_SHARE = 0.05
 
 
-def as_truth(detections, image_ids, sure):
-    """COCO-format labels of the detections that are at least this sure, of the classes that are not rare among them."""
-    held = [d for d in detections if d["score"] >= sure]
+def as_truth(detections, image_ids, sure, coco_ids):
+    """COCO-format labels of the detections that are at least this sure, of the classes that are among `coco_ids` and not rare."""
+    held = [d for d in detections if d["score"] >= sure and d["category_id"] in coco_ids]
     count = collections.Counter(d["category_id"] for d in held)
     classes = {c for c, n in count.items() if n >= LEAST_SHARE * len(held)}
     held = [dict(d, id=i, area=d["bbox"][2] * d["bbox"][3], iscrowd=0) for i, d in enumerate((d for d in held if d["category_id"] in classes), 1)]

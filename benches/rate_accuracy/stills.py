@@ -48,7 +48,7 @@ class Stills:
         if self.item.truth:
             self.truth, self.reference = self.item.truth, "human labels"
         else:
-            self.truth = score.as_truth(found, self.ids, SURE)
+            self.truth = score.as_truth(found, self.ids, SURE, self.args.bundle.coco_ids)
             self.reference = f"{self.teacher.name} on the source pictures, confidence {SURE} and above (favours pixel codecs at high rates)"
         if found:
             self.add(f"{self.teacher.name}, source pictures", "teacher", found)
@@ -84,7 +84,7 @@ class Stills:
             if len(units) != len(self.ids):
                 raise SystemExit(f"cisjson has {len(units)} lines for {len(self.ids)} pictures")
             image = {id(unit): self.ids[n] for n, unit in enumerate(units)}
-            self.add(bundle.id, CIS, ours.detections(units, lambda unit: image[id(unit)]), sum(unit["bytes"] for unit in units),
+            self.add(bundle.id, CIS, ours.detections(units, lambda unit: image[id(unit)], bundle.coco_ids), sum(unit["bytes"] for unit in units),
                      setting=f"qindex {qindex}", qindex=qindex, default=qindex == bundle.default_qindex, cpu_ms=ms, gmac=macs / 1e9)
 
     def _macs(self, bundle, size):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rate_accuracy import boxes, cpu, inputs, rivals
+from rate_accuracy import boxes, cpu, inputs, ours, rivals
 from rate_accuracy.cache import Cache, pack, unpack
 
 
@@ -79,3 +79,9 @@ def test_what_is_not_there_is_named(tmp_path, missing):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match=missing):
         inputs.resolve([tmp_path / missing])
+
+
+def test_classes_of_a_bundle_become_the_categories_that_it_names():
+    objects = [{"class_id": n, "box": [n, 0, 9, 9], "confidence": 0.5} for n in range(3)]
+    found = ours.detections([{"number": 4, "objects": objects}], lambda unit: unit["number"], [1, 0, 8])
+    assert [(d["image_id"], d["category_id"], d["bbox"][0]) for d in found] == [(4, 1, 0), (4, 8, 2)]

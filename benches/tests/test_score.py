@@ -2,6 +2,7 @@
 
 import pytest
 
+from rate_accuracy.coco import OFFICIAL_IDS
 from rate_accuracy.score import as_truth, average_precision
 
 
@@ -9,7 +10,7 @@ def box(image, bbox, category=1, score=0.9):
     return {"image_id": image, "category_id": category, "bbox": bbox, "score": score}
 
 
-TRUTH = as_truth([box(1, [10, 10, 100, 100]), box(2, [50, 50, 40, 80])], [1, 2], 0.4)
+TRUTH = as_truth([box(1, [10, 10, 100, 100]), box(2, [50, 50, 40, 80])], [1, 2], 0.4, OFFICIAL_IDS)
 
 
 def test_the_truth_itself_is_perfect():
@@ -42,16 +43,21 @@ def test_classes_that_the_labels_do_not_hold_do_not_count():
 
 def test_nothing_found_and_nothing_to_find_are_zero():
     assert average_precision(TRUTH, [], [1, 2]) == (0.0, 0.0)
-    assert average_precision(as_truth([], [1], 0.4), [box(1, [0, 0, 9, 9])], [1]) == (0.0, 0.0)
+    assert average_precision(as_truth([], [1], 0.4, OFFICIAL_IDS), [box(1, [0, 0, 9, 9])], [1]) == (0.0, 0.0)
 
 
 def test_the_reference_takes_only_sure_detections():
-    truth = as_truth([box(1, [0, 0, 9, 9], score=0.39), box(1, [1, 1, 9, 9], score=0.4)], [1], 0.4)
+    truth = as_truth([box(1, [0, 0, 9, 9], score=0.39), box(1, [1, 1, 9, 9], score=0.4)], [1], 0.4, OFFICIAL_IDS)
     assert [a["bbox"] for a in truth["annotations"]] == [[1, 1, 9, 9]]
 
 
 def test_a_rare_class_is_no_part_of_the_reference():
     many = [box(1, [n, 0, 9, 9]) for n in range(30)]
-    truth = as_truth([*many, box(1, [50, 50, 9, 9], category=8)], [1], 0.4)
+    truth = as_truth([*many, box(1, [50, 50, 9, 9], category=8)], [1], 0.4, OFFICIAL_IDS)
     assert [c["id"] for c in truth["categories"]] == [1]
     assert len(truth["annotations"]) == 30
+
+
+def test_the_reference_has_the_classes_of_the_bundle_alone():
+    truth = as_truth([box(1, [0, 0, 9, 9]), box(1, [50, 50, 9, 9], category=8)], [1], 0.4, [8, 0])
+    assert [a["bbox"] for a in truth["annotations"]] == [[50, 50, 9, 9]]

@@ -25,7 +25,7 @@ class Bundle:
         self.enhance_graph = layer and onnxruntime.InferenceSession(str(folder / layer["file"]), options, providers=["CPUExecutionProvider"])
         self.state: np.ndarray | None = None
         self.planar = self.front_graph.get_inputs()[0].shape[1] == 3
-        self.id = self.manifest["id"]
+        self.id, self.default_size = self.manifest["id"], self.manifest["input"]["default-size"]
         self.classes = self.manifest["classes"]["names"]
 
     def front(self, rgb: np.ndarray, input_size: int) -> tuple[np.ndarray, Geometry]:

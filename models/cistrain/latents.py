@@ -42,13 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("bundle", "data", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--input-size", type=int, default=416)
+    parser.add_argument("--input-size", type=int, help="the bundle's own if left out")
     parser.add_argument("--frames", type=int, default=40, help="of each clip, about 0.1 s apart, from its middle")
     parser.add_argument("--stills", type=int, default=150)
     parser.add_argument("--enhancement", type=int, metavar="QINDEX")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(args.bundle)
+    args.input_size = args.input_size or bundle.default_size
     for name in CLIPS:
         path = args.data / "video" / name
         fps = rate_of(path)

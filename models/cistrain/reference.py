@@ -23,7 +23,7 @@ class Reference:
         self.graph = onnxruntime.InferenceSession(str(weights / self.family.file), options, providers=["CPUExecutionProvider"])
 
     def detect(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes in source pixels and scores of every anchor."""
+        """Boxes in source pixels and scores of every anchor for the classes that the family keeps."""
         scale = self.SIDE / max(rgb.shape[:2])
         size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
         canvas = np.full((self.SIDE, self.SIDE, 3), PAD, np.uint8)
@@ -32,7 +32,7 @@ class Reference:
         answer = self.graph.run(None, {self.family.input: picture.transpose(2, 0, 1)[None].astype(np.float32)})
         boxes, scores = self._yolox(answer[0][0]) if self.family.kind == "yolox" else self._nanodet(answer)
         limit = [rgb.shape[1], rgb.shape[0]] * 2
-        return np.clip(boxes / scale, 0, limit), scores
+        return np.clip(boxes / scale, 0, limit), scores[:, self.family.kept]
 
     def objects(self, rgb: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
         return of_class(*self.detect(rgb), index)
@@ -54,7 +54,7 @@ class Reference:
         boxes, scores = [], []
         for stride in self.family.strides:
             side = -(-self.SIDE // stride)
-            cls = named[f"cls{stride}"].reshape(80, side * side).T
+            cls = named[f"cls{stride}"].reshape(len(self.family.classes), side * side).T
             bins = named[f"dis{stride}"].reshape(side * side, 4, 8)
             bins = np.exp(bins - bins.max(-1, keepdims=True))
             distance = (bins * np.arange(8)).sum(-1) / bins.sum(-1)

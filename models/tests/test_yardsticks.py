@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from yardsticks import CODECS, between, spread, through, tiles, untiled
+from yardsticks import CODECS, between, spread, strongest, through, tiles, untiled
 
 A = (np.array([[0.0, 0, 10, 20], [50, 50, 60, 70]]), np.array([0.9, 0.5]))
 B = (np.array([[4.0, 0, 14, 20]]), np.array([0.7]))
@@ -44,3 +44,10 @@ def test_video_codecs_give_pictures_back(codec, colours):
     pictures = np.broadcast_to(ramp[None, None, :, *[None] * len(colours)], (3, 64, 128, *colours)).copy()
     back, size = through(codec, 30, pictures, 10.0)
     assert np.abs(back.astype(int) - pictures).mean() < 6 and 0 < size < pictures[0].nbytes / 4
+
+
+def test_only_the_strongest_channels_are_left():
+    latents = np.ones((2, 3, 4, 4), np.float32) * np.array([1, -3, 2], np.float32)[:, None, None]
+    cut = strongest(latents, 2)
+    assert [bool(cut[:, c].any()) for c in range(3)] == [False, True, True]
+    assert np.array_equal(cut[:, 1:], latents[:, 1:]) and latents[:, 0].all()
