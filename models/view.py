@@ -1,30 +1,34 @@
-"""What an operator sees at a rate: restored pictures against those of video codecs at the same bits.
+"""What an operator sees at a rate: pictures that the real elements restore against those of video codecs at the same bits.
 
-    python view.py --weights WEIGHTS --bundle BUNDLE --coder .../cis-latents --vgg WHEEL --clip opencv_vtest.avi --truth opencv_vtest.gt.json --out view
+    source ../env.sh    # gst-launch-1.0 then knows cisencode and cisdecode
+    python view.py --weights WEIGHTS --vgg WHEEL --clip opencv_vtest.avi --truth opencv_vtest.gt.json --out view
 
-Everything is compared at the size of x's content (832 pixels long by default): the source scaled down, the codecs' frames at full size and at the squeezed image's scaled to it. For
-each path a table row per quality (`--enhancement` adds the enhancement layer at these qindex, on top of the coarsest base): kbit/s, PSNR and SSIM of luma, distance of VGG16 features (LPIPS weights, blocks 1 to 3, at half resolution: the restoration was trained with it, which flatters it),
-flicker (mean absolute error of the change from frame to frame, grey levels), and with `--truth` person AP50 of the unsplit teacher on the pictures. `--out` gets `view.json` and a contact sheet of source, the codec
-nearest in rate, and the restored picture. ffmpeg does the coding, in the live settings of `benches/rate-accuracy`.
+Everything is compared at the size of x's content (832 pixels long by default): the source scaled down, what `cisdecode` and the codecs show at full size scaled down, the codecs' frames at half
+that size scaled up. For each path a table row per quality: kbit/s of all that is sent, PSNR and SSIM of luma, distance of VGG16 features (LPIPS weights, blocks 1 to 3, at half resolution: the
+GAN variant of the restoration was trained with it, which flatters it), flicker (mean absolute error of the change from frame to frame, grey levels), and with `--truth` person AP50 of the unsplit teacher
+on the pictures. Judged from `--settle` seconds on, for an operator who looks for longer than that; rates are of the whole. `--out` gets `NAME.json` and a contact sheet of source, each codec at the nearest
+rate not below, and the restored picture. ffmpeg does the codecs, in the live settings of `benches/rate-accuracy`.
 """
 
 import argparse
 import json
+import subprocess
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+import yardsticks
 from cistrain.boxes import average_precision
-from cistrain.bundle import Bundle
-from cistrain.clips import frames, rate_of
+from cistrain.clips import Geometry, frames, rate_of
 from cistrain.perception import Perceptual
 from cistrain.reference import Reference
-from evaluate import NOTHING, code, labels
-from yardsticks import CODECS, through
+from evaluate import NOTHING, labels
 
-CRF = {"x265 medium": (28, 34, 40, 46, 51), "SVT-AV1 preset 9": (40, 50, 57, 63)}
+CODECS = {"x264 veryfast": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"], **yardsticks.CODECS}
+CRF = {"x264 veryfast": (28, 34, 40, 46, 51), "x265 medium": (28, 34, 40, 46, 51), "SVT-AV1 preset 9": (40, 50, 57, 63)}
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -50,13 +54,13 @@ def luma(rgb: np.ndarray) -> np.ndarray:
 class Judge:
     """Compares pictures with the source's."""
 
-    def __init__(self, source: np.ndarray, perceptual: Perceptual | None, truth: list | None, scale: float, teacher: Reference | None, every: int):
-        self.source, self.perceptual, self.truth, self.scale, self.teacher, self.every = source, perceptual, truth, scale, teacher, every
+    def __init__(self, source: np.ndarray, perceptual: Perceptual | None, truth: list | None, scale: float, teacher: Reference | None, chosen: range):
+        self.source, self.perceptual, self.truth, self.scale, self.teacher, self.chosen = source, perceptual, truth, scale, teacher, chosen
         self.grey = [luma(s) for s in source]
 
     @torch.no_grad()
     def __call__(self, pictures: np.ndarray) -> dict:
-        chosen = range(0, len(pictures), self.every)
+        chosen = self.chosen
         grey = [luma(p) for p in pictures]
         scores = {"psnr": np.mean([psnr(grey[k], self.grey[k]) for k in chosen]), "ssim": np.mean([ssim(grey[k], self.grey[k]) for k in chosen])}
         change = lambda g, k: g[k + 1].astype(int) - g[k]
@@ -78,44 +82,62 @@ def resized(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.stack([cv2.resize(p, size, interpolation=method) for p in pictures])
 
 
-def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
-    """Rows, some pictures of every row by its name, and the source."""
-    bundle, fps, latents, source = Bundle(args.bundle), rate_of(args.clip), [], []
-    pictures = [rgb for _, rgb in frames(args.clip, args.frames)]
-    for rgb in pictures:
-        y, geometry = bundle.front(rgb, args.input_size)
-        latents.append(y)
-        source.append(cv2.resize(rgb, geometry.content, interpolation=cv2.INTER_AREA if geometry.scale < 1 else cv2.INTER_LINEAR))
-    latents, source = np.stack(latents), np.stack(source)
-    even = source[:, : source.shape[1] // 2 * 2, : source.shape[2] // 2 * 2]
-    known = labels(args.truth) if args.truth else None
-    truth = [known.get(k, NOTHING) for k in range(len(source))] if known is not None else None
-    teacher = Reference("nanodet-plus-m-1.5x", args.weights) if known is not None else None
-    judge = Judge(source, Perceptual(args.vgg) if args.vgg else None, truth, geometry.scale, teacher, args.every)
-    rows, seen, middle = [], {}, len(source) // 2
+def elements(pictures: np.ndarray, fps: float, rates: str, args) -> tuple[np.ndarray, float]:
+    """Pictures [n, h, w, 3] through cisencode and cisdecode at `BASE+ENHANCEMENT` kbit/s (0: without the layer), and bytes a frame."""
+    base, enhancement = rates.split("+")
+    size = f"width={pictures.shape[2]} height={pictures.shape[1]}"
+    model = [f"model={args.bundle}"] if args.bundle else []
+    layer = ["enhancement=always", f"enhancement-bitrate={enhancement}"] if int(enhancement) else []
+    with tempfile.TemporaryDirectory() as folder:
+        source, stream, shown = (Path(folder) / name for name in ("source.rgb", "stream.cis", "shown.rgb"))
+        pictures.tofile(source)
+        encoder = ["cisencode", f"bitrate={base}", f"input-size={args.input_size}", *layer, *model]
+        queue = ["queue", "max-size-buffers=0", "max-size-bytes=0", "max-size-time=0"]
+        pipeline = f"filesrc location={source} ! rawvideoparse format=rgb {size} framerate={round(fps * 1000)}/1000 ! {' '.join(encoder)} ! tee name=t"
+        pipeline += f" t. ! {' '.join(queue)} ! filesink location={stream}"
+        pipeline += f" t. ! {' '.join(queue)} ! {' '.join(['cisdecode', *model])} ! video/x-raw,format=RGB ! videoconvert ! video/x-raw,format=RGB ! filesink location={shown}"
+        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
+        row = -(-pictures.shape[2] * 3 // 4) * 4  # GStreamer's rows end on multiples of four bytes
+        back = np.fromfile(shown, np.uint8).reshape(-1, pictures.shape[1], row)[..., : pictures.shape[2] * 3]
+        return back.reshape(-1, *pictures.shape[1:]), stream.stat().st_size / len(pictures)
 
-    def add(path: str, setting: str, size: float, pictures: np.ndarray) -> None:
-        row = {"path": path, "setting": setting, "kbit/s": round(size * fps * 8 / 1000, 2)} | judge(pictures)
+
+def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
+    """Rows, a picture of every row by its name, and the source."""
+    every = max(1, round(rate_of(args.clip) / args.fps))
+    fps = rate_of(args.clip) / every
+    numbered = list(frames(args.clip, args.frames * every, every))
+    pictures = np.stack([rgb for _, rgb in numbered])
+    geometry = Geometry.of(pictures.shape[2], pictures.shape[1], 2 * args.input_size, 64)
+    content = geometry.content
+    source = resized(pictures, content)
+    known = labels(args.truth) if args.truth else None
+    truth = [known.get(k, NOTHING) for k, _ in numbered] if known is not None else None
+    teacher = Reference("nanodet-plus-m-1.5x", args.weights) if known is not None else None
+    chosen = range(round(args.settle * fps), len(source), args.every)
+    judge = Judge(source, Perceptual(args.vgg) if args.vgg else None, truth, geometry.scale, teacher, chosen)
+    rows, seen, shown = [], {}, chosen[len(chosen) * 3 // 4]
+
+    def add(path: str, setting: str, size: float, back: np.ndarray) -> None:
+        back = resized(back, content)
+        row = {"path": path, "setting": setting, "kbit/s": round(size * fps * 8 / 1000, 2)} | judge(back)
         print("| " + " | ".join(str(v) for v in row.values()) + " |", flush=True)
         rows.append(row)
-        seen[f"{path} {setting}"] = pictures[middle]
+        seen[f"{path} {setting}"] = back[shown]
 
-    for qindex in args.qindex:
-        symbols, size, _ = code(latents, fps, qindex, args)
-        bundle.forget()
-        add(bundle.id, f"qindex {qindex}", size, np.stack([bundle.restore(s, qindex, geometry) for s in symbols]))
-    layer = np.stack([bundle.enhance(rgb, args.input_size, s, qindex) for rgb, s in zip(pictures, symbols, strict=True)]) if args.enhancement else None
-    for finer in args.enhancement:
-        more, extra, _ = code(layer, fps, finer, args, "enhance-prior.bin")
-        bundle.forget()
-        add(bundle.id, f"qindex {qindex} + {finer}", size + extra, np.stack([bundle.restore(s, qindex, geometry, (z, finer)) for s, z in zip(symbols, more, strict=True)]))
-    small = (even.shape[2] // 4 * 2, even.shape[1] // 4 * 2)
-    for codec in CODECS:
-        for name, pictures in ((f"{even.shape[2]} wide", even), (f"{small[0]} wide", resized(even, small))):
+    for rates in args.rates:
+        back, size = elements(pictures, fps, rates, args)
+        add("cis", f"{rates} kbit/s", size, back)
+    even = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
+    small = (content[0] // 4 * 2, content[1] // 4 * 2)
+    for codec in args.codecs:
+        command = CODECS[codec]
+        yardsticks.CODECS[codec], yardsticks.SUFFIX[codec] = command, yardsticks.SUFFIX.get(codec, "h264")
+        for name, given in (("full size", even), (f"{small[0]} wide", resized(even, small))):
             for crf in CRF[codec]:
-                back, size = through(codec, crf, pictures, fps)
-                add(f"{codec}, {name}", f"crf {crf}", size, resized(back, (source.shape[2], source.shape[1])))
-    return rows, seen, source[middle]
+                back, size = yardsticks.through(codec, crf, given, fps)
+                add(f"{codec}, {name}", f"crf {crf}", size, back)
+    return rows, seen, source[shown]
 
 
 def sheet(rows: list[dict], seen: dict[str, np.ndarray], source: np.ndarray) -> np.ndarray:
@@ -142,25 +164,27 @@ def _named(picture: np.ndarray, text: str) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("bundle", "coder", "clip", "out"):
+    for name in ("clip", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, help="the elements' own when not given")
     parser.add_argument("--truth", type=Path, help="labels of persons; needs --weights")
     parser.add_argument("--weights", type=Path, help="folder of the teacher")
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it no distance of features")
     parser.add_argument("--input-size", type=int, default=416)
+    parser.add_argument("--fps", type=float, default=10.0, help="frames a second that are coded, about")
     parser.add_argument("--frames", type=int, default=150)
     parser.add_argument("--every", type=int, default=5)
-    parser.add_argument("--qindex", type=int, nargs="+", default=[24, 32, 40])
-    parser.add_argument("--enhancement", type=int, nargs="*", default=[])
+    parser.add_argument("--settle", type=float, default=5.0, help="seconds before anything is judged")
+    parser.add_argument("--codecs", nargs="*", choices=CODECS, default=list(CODECS), help="what it is compared with")
+    parser.add_argument("--rates", nargs="+", default=["12+0", "12+12", "12+28", "12+60"], help="kbit/s of detection + enhancement")
     args = parser.parse_args()
     if args.truth and not args.weights:
         parser.error("--truth needs --weights")
-    args.sticky = None
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, seen, source = measure(args)
-    (args.out / "view.json").write_text(json.dumps(rows, indent=1) + "\n")
-    cv2.imwrite(str(args.out / "sheet.jpg"), cv2.cvtColor(sheet(rows, seen, source), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    (args.out / f"{args.clip.stem}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    cv2.imwrite(str(args.out / f"{args.clip.stem}.jpg"), cv2.cvtColor(sheet(rows, seen, source), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 if __name__ == "__main__":

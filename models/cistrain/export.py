@@ -26,7 +26,7 @@ from .restore import WIDTHS, Restore
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
 QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
-ENHANCE_QINDEX = (24, 50, 60)  # of the enhancement layer
+ENHANCE_QINDEX = (24, 56, 60)  # of the enhancement layer
 
 
 class DetectGraph(nn.Module):
@@ -41,15 +41,16 @@ class DetectGraph(nn.Module):
 
 
 class RestoreGraph(nn.Module):
-    """y, z of the enhancement layer, state -> uint8 NHWC picture, next state; without a layer y, state."""
+    """y, z of the enhancement layer if there is one, state if it is remembered -> uint8 NHWC picture, next state if it is remembered."""
 
-    def __init__(self, restore: Restore, enhanced: bool):
+    def __init__(self, restore: Restore, enhanced: bool, memory: bool):
         super().__init__()
-        self.restore, self.enhanced = restore, enhanced
+        self.restore, self.enhanced, self.memory = restore, enhanced, memory
 
-    def forward(self, y: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
-        picture, state = self.restore(y, given[0] if self.enhanced else None, given[-1])
-        return picture.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1), state
+    def forward(self, y: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        picture, state = self.restore(y, given[0] if self.enhanced else None, given[-1] if self.memory else None)
+        picture = picture.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return (picture, state) if self.memory else (picture,)
 
 
 class EnhanceGraph(nn.Module):
@@ -63,7 +64,7 @@ class EnhanceGraph(nn.Module):
         return self.enhance(x.float(), y)
 
 
-def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict]]:
+def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None, memory: bool) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict]]:
     """File -> (module, example inputs, input names, output names, dynamic axes)."""
     family = detect.family
     x = torch.zeros(1, 3, 2 * family.multiple, 3 * family.multiple, dtype=torch.uint8)
@@ -82,10 +83,10 @@ def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | No
             {"y": {0: "n"} | hw, "boxes": {0: "n", 1: "anchors"}, "scores": {0: "n", 1: "anchors"}},
         ),
         "restore.onnx": (
-            RestoreGraph(restore, enhance is not None),
-            (y, *layer, state),
-            ["y", *["z" for _ in layer], "state"],
-            ["picture", "next"],
+            RestoreGraph(restore, enhance is not None, memory),
+            (y, *layer, *([state] if memory else [])),
+            ["y", *["z" for _ in layer], *(["state"] if memory else [])],
+            ["picture", *(["next"] if memory else [])],
             {"y": hw, "z": zhw, "state": shw, "picture": {1: "xh", 2: "xw"}, "next": shw},
         ),
     }
@@ -94,9 +95,9 @@ def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | No
     return files
 
 
-def write_graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None, out: Path) -> None:
+def write_graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None, out: Path, memory: bool = False) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for file, (module, example, inputs, outputs, axes) in graphs(front, detect, restore, enhance).items():
+    for file, (module, example, inputs, outputs, axes) in graphs(front, detect, restore, enhance, memory).items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's remarks on Python numbers that are constants on purpose
             torch.onnx.export(
@@ -146,7 +147,8 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
     for name, text in ports.items():
         macs = multiply_accumulates(out / f"{name}.onnx", sizes)
         lines.append(f'\n[{name}]\nfile = "{name}.onnx"\n{text}\nmacs = {macs / 1e9:.3f}e9')
-    lines.append(f'\n[restore.state]\ninput = "state"\noutput = "next"\nchannels = {WIDTHS[2]}\nstride = {stride // 4}')
+    if any(port.name == "state" for port in onnx.load(str(out / "restore.onnx"), load_external_data=False).graph.input):
+        lines.append(f'\n[restore.state]\ninput = "state"\noutput = "next"\nchannels = {WIDTHS[2]}\nstride = {stride // 4}')
     lines.append('\n[prior]\nfile = "prior.bin"')
     lines.append(f"\n[classes]\nnames = {quote(family.names)}\ncoco-ids = {family.kept_coco_ids}")
     for path in sorted(p for p in out.iterdir() if p.is_file() and p.name != "manifest.toml"):
@@ -179,12 +181,13 @@ def main() -> None:
     parser.add_argument("--restore", type=Path)
     for layer, name in (("detection's", "prior"), ("the enhancement", "enhance-prior")):
         parser.add_argument(f"--{name}", type=Path, help=f"initial state of the entropy coder for {layer} layer; an empty file when not given")
+    parser.add_argument("--memory", action="store_true", help="the restoration remembers the picture before: for one whose training saw more than pairs")
     parser.add_argument("--card", type=Path, help="model card to copy; the one in the folder is kept when not given")
     for name in ("id", "version", "description", "source"):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     networks = load(args.model, args.restore, args.weights)
-    write_graphs(*networks, args.out)
+    write_graphs(*networks, args.out, args.memory)
     priors = {"prior.bin": args.prior} | ({"enhance-prior.bin": args.enhance_prior} if args.restore else {})
     for name, prior in priors.items():
         (args.out / name).write_bytes(prior.read_bytes() if prior else b"")

@@ -38,7 +38,7 @@ def exported(request, weights, tmp_path_factory):
             if not p.any():
                 torch.nn.init.normal_(p, 0, 0.05)
     out = tmp_path_factory.mktemp("bundle")
-    write_graphs(*networks, out)
+    write_graphs(*networks, out, memory=True)
     for name in ("prior.bin", "enhance-prior.bin"):
         (out / name).write_bytes(b"")
     write_manifest(out, family, "cis-tiny", "0.0.0", 'a "tiny" one', "seeded random weights")
