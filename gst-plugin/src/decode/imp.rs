@@ -26,6 +26,9 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("cisdecode", gst::DebugColorFlags::empty(), Some("decoder of cis"))
 });
 
+/// Frames without enhancement after which none is waited for.
+const EXPECTED: u32 = 10;
+
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
 /// What there is only while the element runs.
@@ -40,10 +43,13 @@ struct State {
     enhancement: EnhancementReader,
     /// Time stamp of the newest frame, as its unit says.
     pts_ns: u64,
-    /// The newest frame had a unit of the enhancement layer: the next one waits for its own.
-    enhanced: bool,
+    /// For so many frames more a frame waits for its unit of the enhancement layer: one that is lost now and then is no reason not to.
+    expecting: u32,
     /// The frame that waits.
     waiting: Option<Waiting>,
+    /// The picture that was restored last, and for how many frames it has been shown.
+    shown: Option<gst::Buffer>,
+    times: u32,
 }
 
 /// A frame that waits for its enhancement.
@@ -70,6 +76,8 @@ pub struct CisDecode {
     stats: Mutex<Stats>,
     /// Of the last picture.
     quality: Mutex<Quality>,
+    /// Frames from one restored picture to the next; 0 counts as 1.
+    interval: Mutex<u32>,
 }
 
 impl State {
@@ -77,7 +85,8 @@ impl State {
     fn forget(&mut self) {
         self.enhancement.reset();
         self.restorer.forget();
-        (self.enhanced, self.waiting, self.last) = (false, None, None);
+        (self.expecting, self.waiting) = (0, None);
+        (self.last, self.shown) = (None, None);
     }
 }
 
@@ -96,8 +105,10 @@ impl CisDecode {
             output: None,
             last: None,
             pts_ns: 0,
-            enhanced: false,
+            expecting: 0,
             waiting: None,
+            shown: None,
+            times: 0,
         })
     }
 
@@ -156,7 +167,7 @@ impl CisDecode {
         obj.set_latency(latency, latency);
         if let Some(state) = self.state.lock().as_mut() {
             state.output = info;
-            state.last = None;
+            (state.last, state.shown) = (None, None);
         }
         Ok(())
     }
@@ -182,8 +193,16 @@ impl CisDecode {
     /// Fills the frame's output buffer, from the network or with the picture that a repeat repeats.
     fn fill(&self, frame: &mut VideoCodecFrame<'_>, repeat: bool, quality: Quality) -> Flow {
         let obj = self.obj();
-        let again = match self.state.lock().as_ref() {
-            Some(state) if repeat && *self.quality.lock() == quality => state.last.clone(),
+        let interval = *self.interval.lock();
+        let again = match self.state.lock().as_mut() {
+            Some(state) if repeat && *self.quality.lock() == quality && state.last.is_some() => {
+                state.last.clone()
+            }
+            // Between two restored pictures the one before stays.
+            Some(state) if state.times < interval => {
+                state.times += 1;
+                state.shown.clone()
+            }
             _ => None,
         };
         if let Some(picture) = again {
@@ -216,6 +235,9 @@ impl CisDecode {
             return Err(gst::FlowError::Error);
         }
         generated::mark(buffer, quality);
+        if let Some(state) = self.state.lock().as_mut() {
+            state.times = 1;
+        }
         let mut stats = self.stats.lock();
         stats.restored += 1;
         stats.enhanced += u64::from(quality == Quality::Enhanced);
@@ -264,7 +286,9 @@ impl CisDecode {
                 true => Ok(header.repeat),
                 false => Err("its frame is not there".to_owned()),
             });
-            state.enhanced = read.is_ok();
+            if read.is_ok() {
+                state.expecting = EXPECTED;
+            }
             read
         };
         self.obj().release_frame(frame);
@@ -292,6 +316,7 @@ impl CisDecode {
         if let (Some(output), Some(state)) = (frame.output_buffer(), self.state.lock().as_mut()) {
             let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
             state.last = output.copy_region(flags, ..).ok();
+            state.shown = state.last.clone();
         }
     }
 
@@ -320,6 +345,16 @@ impl ObjectImpl for CisDecode {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut properties = ModelSettings::properties();
             properties.push(
+                glib::ParamSpecUInt::builder("restore-interval")
+                    .nick("Restoration's interval")
+                    .blurb("Frames from one restored picture to the next, for machines that cannot restore all; those between show the picture before")
+                    .minimum(1)
+                    .maximum(100)
+                    .default_value(1)
+                    .mutable_playing()
+                    .build(),
+            );
+            properties.push(
                 glib::ParamSpecEnum::builder_with_default("quality", Quality::default())
                     .nick("Quality")
                     .blurb("What the last picture was restored from; changes are notified, and every picture carries it as CisGeneratedMeta")
@@ -339,12 +374,18 @@ impl ObjectImpl for CisDecode {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        if pspec.name() == "restore-interval" {
+            *self.interval.lock() = value.get().unwrap_or(1);
+            return;
+        }
         self.settings.lock().set(pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        if pspec.name() == "quality" {
-            return self.quality.lock().to_value();
+        match pspec.name() {
+            "quality" => return self.quality.lock().to_value(),
+            "restore-interval" => return (*self.interval.lock()).max(1).to_value(),
+            _ => {}
         }
         let value = self.settings.lock().get(pspec.name());
         value.unwrap_or_else(|| self.stats.lock().to_structure().to_value())
@@ -480,8 +521,9 @@ impl VideoDecoderImpl for CisDecode {
             return Ok(gst::FlowSuccess::Ok);
         }
         if let Some(state) = self.state.lock().as_mut()
-            && std::mem::take(&mut state.enhanced)
+            && let Some(left) = state.expecting.checked_sub(1)
         {
+            state.expecting = left;
             let number = frame.system_frame_number();
             state.waiting = Some(Waiting { number, repeat });
             return Ok(gst::FlowSuccess::Ok);

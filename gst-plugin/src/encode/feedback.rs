@@ -3,6 +3,10 @@
 
 /// Seconds of the bound that may be sent ahead before frames are left out.
 const DEBT_S: f64 = 0.5;
+/// Seconds over which it is measured what detection takes.
+const MEASURED_S: f64 = 2.0;
+/// Share of the bound that both layers may take together: some of it has to be left for keys and for what was estimated wrong.
+const SHARE: f64 = 0.9;
 /// A gap between time stamps counts as this at most.
 const GAP_MAX_S: f64 = 2.0;
 
@@ -14,6 +18,8 @@ pub struct Feedback {
     /// Bits sent beyond the bound.
     debt: f64,
     last_pts_ns: Option<u64>,
+    /// bit/s that detection takes.
+    detection: f64,
 }
 
 impl Feedback {
@@ -32,29 +38,32 @@ impl Feedback {
         if bitrate == 0 { target } else { bitrate.min(target) }
     }
 
-    /// What is left of the bound for the enhancement layer, in kbit/s, when `base` of it go to detection; at most `bitrate`. It yields first.
-    pub fn left(&self, base: u32, bitrate: u32) -> u32 {
+    /// What detection leaves of the bound for the enhancement layer, in kbit/s, at most `bitrate`. It yields first.
+    pub fn left(&self, bitrate: u32) -> u32 {
         let Some(target) = self.target else { return bitrate };
-        let target = u32::try_from(target / 1000).unwrap_or(u32::MAX);
-        target.saturating_sub(base).min(bitrate)
+        // A cast saturates.
+        let left = (target as f64 * SHARE - self.detection) / 1000.0;
+        bitrate.min(left.max(0.0) as u32)
     }
 
     /// Whether the frame at this time may be coded. Otherwise it is left out before it has cost anything.
     pub fn may_code(&mut self, pts_ns: u64) -> bool {
-        let Some(target) = self.target else { return true };
-        let rate = target.max(1) as f64;
         let gap = self
             .last_pts_ns
             .map_or(0.0, |last| pts_ns.saturating_sub(last) as f64 / 1e9);
         self.last_pts_ns = Some(pts_ns);
+        self.detection *= (-gap.min(GAP_MAX_S) / MEASURED_S).exp();
+        let Some(target) = self.target else { return true };
+        let rate = target.max(1) as f64;
         self.debt = (self.debt - rate * gap.min(GAP_MAX_S)).max(0.0);
         self.debt <= rate * DEBT_S
     }
 
-    /// So many bytes were sent.
-    pub fn sent(&mut self, bytes: usize) {
+    /// So many bytes were sent, for detection and of the enhancement layer.
+    pub fn sent(&mut self, detection: usize, enhancement: usize) {
+        self.detection += detection as f64 * 8.0 / MEASURED_S;
         if self.target.is_some() {
-            self.debt += bytes as f64 * 8.0;
+            self.debt += (detection + enhancement) as f64 * 8.0;
         }
     }
 }
@@ -78,19 +87,20 @@ mod tests {
         assert_eq!(feedback.bound(0), 0);
     }
 
+    /// Frames of 250 bytes at 10 a second are 20 kbit/s.
     #[test]
-    fn the_enhancement_gets_what_is_left() {
+    fn the_enhancement_gets_what_detection_leaves() {
         let mut feedback = Feedback::default();
-        assert_eq!(feedback.left(30, 20), 20);
-        feedback.set_target(Some(45_000));
-        assert_eq!(
-            (
-                feedback.left(30, 20),
-                feedback.left(10, 20),
-                feedback.left(60, 20)
-            ),
-            (15, 20, 0)
-        );
+        assert_eq!(feedback.left(20), 20);
+        for n in 0..100 {
+            feedback.may_code(n * 100_000_000);
+            feedback.sent(250, 0);
+        }
+        for (target, least, most) in [(500_000, 30, 30), (40_000, 14, 17), (22_000, 0, 0)] {
+            feedback.set_target(Some(target));
+            let left = feedback.left(30);
+            assert!((least..=most).contains(&left), "{left} of {target}");
+        }
     }
 
     /// Frames of 300 bytes at 25 a second are 60 kbit/s; the bound is a fifth of that.
@@ -102,7 +112,7 @@ mod tests {
             .filter(|n| {
                 let may = feedback.may_code(n * 40_000_000);
                 if may {
-                    feedback.sent(300);
+                    feedback.sent(300, 0);
                 }
                 may
             })

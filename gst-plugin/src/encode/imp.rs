@@ -160,7 +160,7 @@ impl CisEncode {
         };
         let mut settings = settings.clone();
         let wished = settings.enhancement_bitrate;
-        settings.enhancement_bitrate = self.feedback.lock().left(settings.bitrate, wished);
+        settings.enhancement_bitrate = self.feedback.lock().left(wished);
         // Of a rate, but not of constant quality, nothing may be left.
         let room = wished == 0 || settings.enhancement_bitrate > 0;
         let config = match wanted {
@@ -380,7 +380,7 @@ impl VideoEncoderImpl for CisEncode {
         let enhancement_len = enhancement.as_ref().map(|packet| packet.header.unit_len);
         self.feedback
             .lock()
-            .sent(header.unit_len + enhancement_len.unwrap_or_default());
+            .sent(header.unit_len, enhancement_len.unwrap_or_default());
         self.stats.lock().sent(&Sent {
             bytes: header.unit_len,
             key: header.key,

@@ -120,9 +120,14 @@ impl Framer {
         match self.enhancement.read(unit) {
             // Without the frame that it belongs to it is of no use.
             Ok(header) if self.sync == Sync::Held && self.seen_unit => Step::Unit(Box::new(header)),
-            _ => Step::Skip {
+            // What follows a lost unit continues nothing: that is told once.
+            Ok(_) | Err(frame::Error::NoKeyFrame) => Step::Skip {
                 bytes: unit.len(),
                 damage: None,
+            },
+            Err(error) => Step::Skip {
+                bytes: unit.len(),
+                damage: Some(format!("enhancement layer: {error}")),
             },
         }
     }

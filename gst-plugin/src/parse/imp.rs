@@ -204,7 +204,7 @@ impl CisParse {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Decode,
-                ("Damaged cis stream at byte {offset}: {reason}; going on at the next key frame")
+                ("Damaged cis stream at byte {offset}: {reason}; going on at its next key frame")
             );
         }
         let stats = self.state.lock().stats;

@@ -95,6 +95,23 @@ fn a_repeat_shows_the_last_picture_without_the_network() {
 }
 
 #[test]
+fn fewer_pictures_can_be_restored_than_there_are_frames() {
+    let units = stream(9, 0);
+    let (mut harness, decoder) = harness();
+    decoder.set_property("restore-interval", 3u32);
+    let mut pictures = Vec::new();
+    for (index, unit) in units.iter().enumerate() {
+        harness.push(unit_buffer(unit, index as u64)).unwrap();
+        pictures.push(bytes(&harness.pull().unwrap()));
+    }
+    assert_eq!(stat::<u64>(&decoder, "restored"), 3);
+    for group in pictures.chunks(3) {
+        assert!(group[1] == group[0] && group[2] == group[0]);
+    }
+    assert!(pictures[3] != pictures[0], "the ball moves");
+}
+
+#[test]
 fn late_frames_are_decoded_but_not_restored() {
     let units = stream(8, 0);
     let (mut reference, _) = harness();

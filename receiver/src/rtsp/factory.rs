@@ -137,6 +137,8 @@ fn pipeline(settings: &Settings) -> Result<gst::Bin, glib::BoolError> {
     let encode = gst::ElementFactory::make("x264enc")
         .property_from_str("tune", "zerolatency")
         .property_from_str("speed-preset", "veryfast")
+        // One slice a picture.
+        .property("threads", 1u32)
         .property("bitrate", settings.bitrate)
         // A viewer who joins later waits for the next key frame.
         .property("key-int-max", 50u32);
