@@ -79,13 +79,13 @@ def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
 def test_restoration_learns(checkpoint, weights, material):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=2e-3, qindex_greatest=32.0, enhanced_share=0.0))
+    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=1e-3, qindex_greatest=32.0, enhanced_share=0.0))
     pairs = Pairs(material, SIZE, 1, 1.0)
     clean = pairs.batch(3)[1]
     with torch.no_grad():
         blank = pixel_loss(torch.full_like(clean[0], 128.0), clean[0])
     trainer.fit(clean for _ in range(2))
-    seen = [trainer.step(clean, clean)["pixels"] for _ in range(60)]
+    seen = [trainer.step(clean, clean)["pixels"] for _ in range(200)]
     assert seen[0] < 0.9 * blank
     assert seen[-1] < 0.9 * seen[0]
     trainer.seconds = 590.0
