@@ -38,8 +38,12 @@ struct State {
     reader: UnitReader,
     input: Option<VideoCodecState<'static, Readable>>,
     output: Option<gst_video::VideoInfo>,
-    /// The picture of the latents that the reader holds, for the repeats that may follow.
+    /// The picture that was restored last.
     last: Option<gst::Buffer>,
+    /// It is of the latents that the reader holds: repeats may show it.
+    current: bool,
+    /// For how many frames it has been shown.
+    times: u32,
     enhancement: EnhancementReader,
     /// Time stamp of the newest frame, as its unit says.
     pts_ns: u64,
@@ -47,9 +51,6 @@ struct State {
     expecting: u32,
     /// The frame that waits.
     waiting: Option<Waiting>,
-    /// The picture that was restored last, and for how many frames it has been shown.
-    shown: Option<gst::Buffer>,
-    times: u32,
 }
 
 /// A frame that waits for its enhancement.
@@ -85,8 +86,7 @@ impl State {
     fn forget(&mut self) {
         self.enhancement.reset();
         self.restorer.forget();
-        (self.expecting, self.waiting) = (0, None);
-        (self.last, self.shown) = (None, None);
+        (self.expecting, self.waiting, self.last) = (0, None, None);
     }
 }
 
@@ -104,11 +104,11 @@ impl CisDecode {
             input: None,
             output: None,
             last: None,
+            current: false,
+            times: 0,
             pts_ns: 0,
             expecting: 0,
             waiting: None,
-            shown: None,
-            times: 0,
         })
     }
 
@@ -136,7 +136,7 @@ impl CisDecode {
             Outcome::Mismatch(reason) => Unit::Mismatch(reason),
         };
         match unit {
-            Unit::Frame { repeat: false, .. } => state.last = None,
+            Unit::Frame { repeat: false, .. } => state.current = false,
             Unit::Damaged(_) => state.forget(),
             _ => {}
         }
@@ -167,7 +167,7 @@ impl CisDecode {
         obj.set_latency(latency, latency);
         if let Some(state) = self.state.lock().as_mut() {
             state.output = info;
-            (state.last, state.shown) = (None, None);
+            state.last = None;
         }
         Ok(())
     }
@@ -195,13 +195,12 @@ impl CisDecode {
         let obj = self.obj();
         let interval = *self.interval.lock();
         let again = match self.state.lock().as_mut() {
-            Some(state) if repeat && *self.quality.lock() == quality && state.last.is_some() => {
-                state.last.clone()
-            }
             // Between two restored pictures the one before stays.
-            Some(state) if state.times < interval => {
-                state.times += 1;
-                state.shown.clone()
+            Some(state)
+                if repeat && state.current && *self.quality.lock() == quality || state.times < interval =>
+            {
+                state.times = state.times.saturating_add(1);
+                state.last.clone()
             }
             _ => None,
         };
@@ -235,9 +234,7 @@ impl CisDecode {
             return Err(gst::FlowError::Error);
         }
         generated::mark(buffer, quality);
-        if let Some(state) = self.state.lock().as_mut() {
-            state.times = 1;
-        }
+        self.keep(frame);
         let mut stats = self.stats.lock();
         stats.restored += 1;
         stats.enhanced += u64::from(quality == Quality::Enhanced);
@@ -254,8 +251,8 @@ impl CisDecode {
             return obj.drop_frame(frame);
         }
         self.fill(&mut frame, repeat, quality)?;
-        self.keep(&frame);
-        self.set_quality(quality);
+        let shown = frame.output_buffer().and_then(generated::quality_of);
+        self.set_quality(shown.unwrap_or(quality));
         obj.finish_frame(frame)
     }
 
@@ -316,7 +313,7 @@ impl CisDecode {
         if let (Some(output), Some(state)) = (frame.output_buffer(), self.state.lock().as_mut()) {
             let flags = gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::META;
             state.last = output.copy_region(flags, ..).ok();
-            state.shown = state.last.clone();
+            (state.current, state.times) = (true, 1);
         }
     }
 

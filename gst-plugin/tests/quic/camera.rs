@@ -2,7 +2,7 @@
 
 use crate::{Keys, STREAM, init};
 use bytes::Bytes;
-use cis_codec::{Encoder, Prior, Shape, Size, encode};
+use cis_codec::{Encoder, Prior, Shape, Size, encode, frame::DETECTION};
 use gst::prelude::*;
 use gstcis::caps::StreamCaps;
 use parking_lot::Mutex;
@@ -110,44 +110,31 @@ impl Camera {
         let asked = self.asked.load(Ordering::SeqCst);
         let force_key = self.answered.swap(asked, Ordering::SeqCst) != asked;
         let number = self.frame.fetch_add(1, Ordering::SeqCst);
-        let shape = Shape {
-            channels: 4,
-            width: 8,
-            height: 6,
-        };
-        let latents: Vec<f32> = (0..shape.len()).map(|i| ((i + number) % 9) as f32).collect();
-        let pts_ns = 20_000_000 * number as u64;
-        let input = encode::Input {
-            latents: &latents,
-            shape,
-            source: Size {
-                width: 640,
-                height: 360,
-            },
-            pts_ns,
-            capture_utc_ns: pts_ns + 1,
-            force_key,
-        };
-        let packet = self.encoder.lock().encode(&input).unwrap();
-        let mut buffer = gst::Buffer::from_slice(packet.data.clone());
-        let writable = buffer.get_mut().unwrap();
-        writable.set_pts(gst::ClockTime::from_nseconds(pts_ns));
-        if !packet.header.key {
-            writable.set_flags(gst::BufferFlags::DELTA_UNIT);
-        }
-        self.source.push_buffer(buffer).unwrap();
-        packet.data
+        let latents = |i: usize| ((i + number) % 9) as f32;
+        self.send(&self.encoder, number, (4, &latents), force_key)
     }
 
     /// Codes and pushes what enhances the frame before, and returns its bytes.
     pub fn enhance(&self, force_key: bool) -> Bytes {
         let number = self.frame.load(Ordering::SeqCst) - 1;
+        let latents = |i: usize| ((i * 7 + number) % 5) as f32;
+        self.send(&self.enhancement, number, (3, &latents), force_key)
+    }
+
+    /// Codes latents of so many channels as one layer of a frame, pushes the unit and returns its bytes.
+    fn send(
+        &self,
+        encoder: &Mutex<Encoder>,
+        number: usize,
+        (channels, latent): (u16, &dyn Fn(usize) -> f32),
+        force_key: bool,
+    ) -> Bytes {
         let shape = Shape {
-            channels: 3,
+            channels,
             width: 8,
             height: 6,
         };
-        let latents: Vec<f32> = (0..shape.len()).map(|i| ((i * 7 + number) % 5) as f32).collect();
+        let latents: Vec<f32> = (0..shape.len()).map(latent).collect();
         let pts_ns = 20_000_000 * number as u64;
         let input = encode::Input {
             latents: &latents,
@@ -160,11 +147,14 @@ impl Camera {
             capture_utc_ns: pts_ns + 1,
             force_key,
         };
-        let packet = self.enhancement.lock().encode(&input).unwrap();
+        let packet = encoder.lock().encode(&input).unwrap();
         let mut buffer = gst::Buffer::from_slice(packet.data.clone());
         let writable = buffer.get_mut().unwrap();
         writable.set_pts(gst::ClockTime::from_nseconds(pts_ns));
-        writable.set_flags(gst::BufferFlags::DELTA_UNIT);
+        // A key frame of the enhancement layer starts nothing.
+        if !(packet.header.key && packet.header.layer == DETECTION) {
+            writable.set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
         self.source.push_buffer(buffer).unwrap();
         packet.data
     }
