@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cis_codec::Limits;
 use cis_codec::frame::{self, ENHANCEMENT};
-use cis_inference::restore::{Features, Restorer};
+use cis_inference::restore::Features;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -16,10 +16,11 @@ use gst_video::{VideoCodecFrame, VideoCodecState};
 use parking_lot::Mutex;
 
 use super::output;
+use super::state::{State, Waiting};
 use super::stats::Stats;
 use crate::generated::{self, Quality};
-use crate::model::{self, ModelSettings, Opened};
-use crate::units::{self, EnhancementReader, Outcome, UnitReader};
+use crate::model::ModelSettings;
+use crate::units::{self, Outcome};
 use crate::{caps, regions};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -30,35 +31,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 const EXPECTED: u32 = 10;
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
-
-/// What there is only while the element runs.
-struct State {
-    opened: Opened,
-    restorer: Restorer,
-    reader: UnitReader,
-    input: Option<VideoCodecState<'static, Readable>>,
-    output: Option<gst_video::VideoInfo>,
-    /// The picture that was restored last.
-    last: Option<gst::Buffer>,
-    /// It is of the latents that the reader holds: repeats may show it.
-    current: bool,
-    /// For how many frames it has been shown.
-    times: u32,
-    enhancement: EnhancementReader,
-    /// Time stamp of the newest frame, as its unit says.
-    pts_ns: u64,
-    /// For so many frames more a frame waits for its unit of the enhancement layer: one that is lost now and then is no reason not to.
-    expecting: u32,
-    /// The frame that waits.
-    waiting: Option<Waiting>,
-}
-
-/// A frame that waits for its enhancement.
-struct Waiting {
-    /// Number in the base class, which keeps the frame.
-    number: u32,
-    repeat: bool,
-}
 
 /// What a unit turned out to be, without borrowing the state.
 enum Unit {
@@ -81,37 +53,7 @@ pub struct CisDecode {
     interval: Mutex<u32>,
 }
 
-impl State {
-    /// What comes next does not go on from what was there.
-    fn forget(&mut self) {
-        self.enhancement.reset();
-        self.restorer.forget();
-        (self.expecting, self.waiting, self.last) = (0, None, None);
-    }
-}
-
 impl CisDecode {
-    fn open(&self) -> Result<State, gst::ErrorMessage> {
-        let opened = self.settings.lock().open()?;
-        let restorer = Restorer::new(&opened.runtime, &opened.model.bundle, &opened.options)
-            .map_err(|error| model::message(&error))?;
-        let reader = UnitReader::new(opened.model.clone());
-        Ok(State {
-            enhancement: EnhancementReader::new(&opened.model),
-            opened,
-            restorer,
-            reader,
-            input: None,
-            output: None,
-            last: None,
-            current: false,
-            times: 0,
-            pts_ns: 0,
-            expecting: 0,
-            waiting: None,
-        })
-    }
-
     /// Decodes the unit: every one of them, however late, because the next one builds on it.
     fn read(&self, buffer: Option<&gst::BufferRef>) -> Result<Unit, gst::FlowError> {
         let mut guard = self.state.lock();
@@ -417,7 +359,7 @@ impl ElementImpl for CisDecode {
 
 impl VideoDecoderImpl for CisDecode {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let state = self.open()?;
+        let state = State::new(self.settings.lock().open()?)?;
         gst::info!(
             CAT,
             imp = self,
