@@ -151,7 +151,7 @@ def answer_loss(family: Family, levels: list[Tensor], theirs: list[Tensor], labe
     ours = Answers.of(family, levels)
     with torch.no_grad():
         target = Answers.of(family, theirs).probabilities()
-        replaced = torch.zeros(target.classes.shape[:2], dtype=torch.bool)
+        replaced = torch.zeros(target.classes.shape[:2], dtype=torch.bool, device=target.classes.device)
         if labels:
             replaced = correct(target, ours, [known.of(family) for known in labels], *centres(family, levels))
         sure = target.confidence()

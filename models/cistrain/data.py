@@ -151,8 +151,9 @@ def bursts(path: Path, long_side: int, count: int = 40, length: int = 3):
 class Pairs:
     """Draws batches of pairs of crops of x: (with sensor noise, without), each [2, n, 3, size, size] float 0..255, and the labels of all 2n."""
 
-    def __init__(self, material: Material, size: int, seed: int, clip_share: float = 0.5):
-        self.material, self.size, self.clip_share = material, size, clip_share
+    def __init__(self, material: Material, size: int, seed: int, clip_share: float = 0.5, still_scales: tuple[float, float] = (0.4, 1.05)):
+        """Stills are drawn at these scales, in pixels of x_s per pixel of theirs."""
+        self.material, self.size, self.clip_share, self.still_scales = material, size, clip_share, still_scales
         self.random = random.Random(seed)
         # Noise is cut out of one large field: drawing it afresh would cost more than the networks' own step.
         self.noise = np.random.default_rng(seed).standard_normal((3 * size, 3 * size, 3), np.float32)
@@ -176,7 +177,7 @@ class Pairs:
         else:
             shots = [rng.choices(m.stills, m.still_weights)[0]] * 2
             first = second = shots[0].pixels()
-            low, high = 0.4 * m.squeeze, 1.05 * m.squeeze
+            low, high = (s * m.squeeze for s in self.still_scales)
         zoom = self.size / max(first.shape[:2])
         scale = max(zoom if rng.random() < 0.15 else 0.0, rng.uniform(low, high))
         scale = max(scale, self.size / (1.6 * min(first.shape[:2])))

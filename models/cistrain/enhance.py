@@ -1,8 +1,9 @@
-"""The enhancement layer: latents z that only a watching operator pays for, about 0.1 GMAC at 832x512 on the camera.
+"""The enhancement layer: latents z that only a watching operator pays for, about 0.4 GMAC at 832x512 on the camera.
 
-They are the leading coefficients of a Karhunen-Loeve transform of blocks of 16 pixels of the picture (32 of x at squeezing factor 4), less what a linear predictor
+Their base are the leading coefficients of a Karhunen-Loeve transform of blocks of 16 pixels of the picture (32 of x at squeezing factor 4), less what a linear predictor
 makes of the latents that the receiver has anyway, y' = q * step. Transform and predictor are fitted, not trained: the best transform coding there is for the mean square, so
-that quality grows with bits as in any picture codec; what a network can add is added by the restoration. Detection's layer is the same with and without.
+that quality grows with bits as in any picture codec. A small network, silent at the start, changes them to what the restoration can make more of for the same bits. Detection's
+layer is the same with and without.
 """
 
 import torch
@@ -10,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .families import Family
+from .networks import PlainBlock, zero
 
 ENHANCED = 64  # latents of the layer: 34 dB on clips of cameras if nothing is quantised, 24 latents 29 dB
 BLOCK = 16  # pixels of the picture per latent
-GREY = 16.0  # grey levels of a unit of a pixel: a step of 1 is then as coarse as one of 16 levels in a picture codec
+GREY = 64.0  # grey levels of a unit of a pixel: a step of 1 is then as coarse as one of 64 levels in a picture codec, and all steps worth having are legal
 STRIDE = 32  # pixels of the picture per latent of detection
 
 
@@ -28,9 +30,7 @@ class Transform(nn.Module):
         self.predictor = nn.Conv2d(family.latents, 4 * ENHANCED, 3, 1, 1).requires_grad_(False)
 
     def coefficients(self, x: Tensor) -> Tensor:
-        """x [n, 3, h, w] 0..255 -> [n, ENHANCED, h / stride, w / stride]."""
-        if self.shrink > 1:
-            x = F.avg_pool2d(x, self.shrink)
+        """A picture [n, 3, h, w] 0..255 (x, shrunk where squeezing is by 4) -> [n, ENHANCED, h / BLOCK, w / BLOCK]."""
         return F.conv2d((x - 128) / GREY, self.basis.view(ENHANCED, 3, BLOCK, BLOCK), stride=BLOCK)
 
     def predict(self, received: Tensor) -> Tensor:
@@ -43,14 +43,31 @@ class Transform(nn.Module):
 
 
 class Enhance(nn.Module):
-    """x [n, 3, h, w] 0..255 and y' [n, c, h / stride, w / stride] -> z [n, ENHANCED, 2h / stride, 2w / stride]."""
+    """x [n, 3, h, w] 0..255 and y' [n, c, h / stride, w / stride] -> z [n, ENHANCED, 2h / stride, 2w / stride]. The transform is the restoration's."""
 
     def __init__(self, transform: Transform):
         super().__init__()
         self.transform = transform
+        self.learned = Change(transform.predictor.in_channels)
 
     def forward(self, x: Tensor, received: Tensor) -> Tensor:
-        return self.transform.coefficients(x) - self.transform.predict(received)
+        if self.transform.shrink > 1:
+            x = F.avg_pool2d(x, self.transform.shrink)
+        z = self.transform.coefficients(x) - self.transform.predict(received)
+        return z + self.transform.spread[:, None, None] * self.learned(x, received)
+
+
+class Change(nn.Module):
+    """What z is changed by, in spreads of the coefficients: a picture [n, 3, h, w] 0..255 and y' -> [n, ENHANCED, h / 16, w / 16]."""
+
+    def __init__(self, latents: int, width: int = 64):
+        super().__init__()
+        self.picture = nn.Sequential(nn.Conv2d(3, 32, 4, 4), nn.LeakyReLU(0.1), nn.Conv2d(32, width, 4, 4))
+        self.received = nn.Conv2d(latents, 4 * width, 1)
+        self.both = nn.Sequential(nn.LeakyReLU(0.1), PlainBlock(width), nn.LeakyReLU(0.1), zero(nn.Conv2d(width, ENHANCED, 1)))
+
+    def forward(self, picture: Tensor, received: Tensor) -> Tensor:
+        return self.both(self.picture((picture - 128) / 64) + F.pixel_shuffle(self.received(received), 2))
 
 
 class Fit:
@@ -82,7 +99,7 @@ class Fit:
         """Latents as the receiver has them, and the pictures that they came from, for the predictor."""
         seen = F.unfold(received, 3, padding=1).transpose(1, 2).flatten(0, 1).double()
         seen = torch.cat([seen, torch.ones(len(seen), 1, dtype=torch.float64)], 1)
-        wanted = F.pixel_unshuffle(self.transform.coefficients(x), 2).permute(0, 2, 3, 1).flatten(0, 2).double()
+        wanted = F.pixel_unshuffle(self.transform.coefficients(F.avg_pool2d(x, self.transform.shrink)), 2).permute(0, 2, 3, 1).flatten(0, 2).double()
         self.gram += seen.T @ seen
         self.cross += seen.T @ wanted
 

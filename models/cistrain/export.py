@@ -26,7 +26,7 @@ from .restore import WIDTHS, Restore
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
 QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
-ENHANCE_QINDEX = (24, 56, 60)  # of the enhancement layer
+ENHANCE_QINDEX = (8, 40, 56)  # of the enhancement layer
 
 
 class DetectGraph(nn.Module):
@@ -169,9 +169,12 @@ def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detec
     front, detect, view = Front(family, weights), Detect(family, weights), Restore(family)
     front.load_state_dict(state["front"])
     detect.load_state_dict(state["detect"])
-    if restore is not None:
-        view.load_state_dict(torch.load(restore, map_location="cpu")["restore"])
-    return front.eval(), detect.eval(), view.eval(), None if restore is None else Enhance(view.transform).eval()
+    if restore is None:
+        return front.eval(), detect.eval(), view.eval(), None
+    enhance, state = Enhance(view.transform), torch.load(restore, map_location="cpu")
+    view.load_state_dict(state["restore"])
+    enhance.learned.load_state_dict(state["learned"])
+    return front.eval(), detect.eval(), view.eval(), enhance.eval()
 
 
 def main() -> None:

@@ -70,6 +70,18 @@ class ResidualBlock(nn.Module):
         return x + self.second(F.silu(self.first(F.silu(x))))
 
 
+class PlainBlock(nn.Module):
+    """Two 3x3 convolutions around a skip, the second silent at the start. The one activation follows a convolution, where runtimes fold it in."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, 1, 1)
+        self.second = zero(nn.Conv2d(width, width, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+
+
 class Front(nn.Module):
     """Everything that runs on the camera: x -> (latents, x_s)."""
 

@@ -165,7 +165,7 @@ def _split(node, attr, const):
 
 def _gather(node, attr, const):
     index, axis = torch.tensor(const[1].astype(np.int64)), attr.get("axis", 0)
-    return lambda x: x.index_select(axis, index)
+    return lambda x: x.index_select(axis, index.to(x.device))
 
 
 def _slice(node, attr, const):

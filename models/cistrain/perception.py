@@ -18,7 +18,7 @@ class Perceptual(nn.Module):
     """Distance of unit-normalised VGG16 features, weighted per channel by how much people notice (LPIPS weights).
 
     The weights come from the PyPI wheel `stlpips-pytorch` (BSD-2), whose network blurs before it subsamples. Only the first
-    three blocks are used, on pictures at half the resolution of x: what the latents cannot hold is not asked for.
+    three blocks are used.
     """
 
     def __init__(self, wheel: Path):
@@ -40,11 +40,11 @@ class Perceptual(nn.Module):
             self.register_buffer(f"noticed_{i}", state[f"lin{i}.model.1.weight"])
         self.requires_grad_(False)
 
-    def forward(self, ours: Tensor, target: Tensor) -> Tensor:
-        """Mean distance of two pictures [n, 3, h, w] in 0..255."""
+    def forward(self, ours: Tensor, target: Tensor, shrink: int = 2) -> Tensor:
+        """Mean distance of two pictures [n, 3, h, w] in 0..255, at half their resolution: finer than that, thin links carry little."""
         n = len(ours)
         h = torch.cat([ours, target]) / 127.5 - 1
-        h, total = (F.avg_pool2d(h, 2) - self.shift) / self.scale, 0.0
+        h, total = (F.avg_pool2d(h, shrink) - self.shift) / self.scale, 0.0
         for i, block in enumerate(self.blocks):
             h = block(_blur_pool(h) if i else h)
             unit = h / (h.square().sum(1, keepdim=True).sqrt() + 1e-8)
@@ -54,10 +54,27 @@ class Perceptual(nn.Module):
 
 def _blur_pool(h: Tensor) -> Tensor:
     """Maximum over 2x2, then a binomial blur while subsampling."""
-    line = torch.tensor([0.25, 0.5, 0.25])
+    line = h.new_tensor([0.25, 0.5, 0.25])
     kernel = (line[:, None] * line[None])[None, None].expand(h.shape[1], 1, 3, 3)
     h = F.pad(F.max_pool2d(h, 2, 1), (1, 1, 1, 1), mode="reflect")
     return F.conv2d(h, kernel, stride=2, groups=h.shape[1])
+
+
+def window(ours: Tensor, clean: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The same random window of both batches: VGG16 costs ten times what the restoration does."""
+    size = min(size, ours.shape[-1])
+    top, left = (int(torch.randint(ours.shape[-1] - size + 1, ())) for _ in range(2))
+    cut = (..., slice(top, top + size), slice(left, left + size))
+    return ours[cut], clean[cut]
+
+
+def pixel_loss(ours: Tensor, clean: Tensor) -> Tensor:
+    """Absolute error at three scales: the coarse ones keep colours and shapes right where detail is out of reach."""
+    total, scale = 0.0, 1 / 64
+    for _ in range(3):
+        total = total + scale * (ours - clean).abs().mean()
+        ours, clean = F.avg_pool2d(ours, 4), F.avg_pool2d(clean, 4)
+    return total
 
 
 class Discriminator(nn.Sequential):

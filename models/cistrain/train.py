@@ -179,7 +179,7 @@ def run(trainer, pairs: Pairs, folder: Path, save_every: float = 150.0) -> None:
         count += 1
         trainer.seconds += time.monotonic() - began
         if count == 50:
-            entry = {"steps": trainer.steps, "seconds": round(trainer.seconds)} | {k: round(v / count, 4) for k, v in sums.items()}
+            entry = {"steps": trainer.steps, "seconds": round(trainer.seconds)} | {k: round(float(v) / count, 4) for k, v in sums.items()}
             log.write(json.dumps(entry) + "\n")
             log.flush()
             sums, count = {}, 0

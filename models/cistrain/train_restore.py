@@ -1,13 +1,17 @@
-"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary; with and without the enhancement layer.
+"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary; with and without the enhancement layer, whose encoder learns along under
+a rate term.
 
     python -m cistrain.train_restore --data DATA --weights WEIGHTS --model model.pt --vgg WHEEL --run RUN --minutes 30
 
-Resumes from the run folder; `restore.pt` there holds the averaged weights that get exported. `--start` goes on from the `restore.pt` of another run.
+Resumes from the run folder; `restore.pt` there holds the averaged weights that get exported. `--start` goes on from the `restore.pt` of another run. On a GPU (`--device cuda
+--processes 14 --pairs 24 --window 256`) the pictures are drawn by other processes; `--cache FILE` keeps the decoded clips for the next start.
 """
 
 import argparse
+import functools
 import json
 import math
+import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,15 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .answers import answer_loss
 from .data import Material, Pairs
 from .enhance import ENHANCED, Enhance, Fit
 from .families import Family
-from .networks import Front
-from .perception import Discriminator, Perceptual
-from .quantise import pair, step
+from .loader import Loader
+from .networks import Front, Teacher
+from .perception import Discriminator, Perceptual, pixel_loss, window
+from .quantise import beyond, pair, step, straight_through
+from .ratemodel import RateModel
 from .restore import Restore
 from .train import run
-
 
 SENT = (0, 6, 18, 64)  # channels that are sent at a time, see codec/src/encode/progressive.rs
 MARGIN = 0.15  # how far beyond its cell, in steps, a latent must move before its symbol changes
@@ -37,31 +43,51 @@ class ViewSchedule:
     minutes: float = 30.0
     pairs: int = 2
     size: int = 256
+    window: int = 128  # pixels of the crop, each way, that perception sees
     learning_rate: float = 1e-3
     perceive: float = 0.5  # share after which perception joins
     oppose: float = 0.8  # share after which the adversary joins; 1: never (the PSNR variant has 1 for both)
-    perceptual_weight: float = 0.4
-    adversary_weight: float = 0.004
+    pixel_weight: float = 1.0
+    perceptual_weight: float = 1.0
+    answer_weight: float = 0.0  # of what the unsplit detector sees differently in the restored picture
+    adversary_weight: float = 0.006
     steady_weight: float = 0.005  # of changes between two pictures that the scene did not make, per grey level
+    rate_weight: float = 0.0014  # loss per bit and position of the enhancement layer at step 1
+    key_share: float = 0.3  # weight of the first frame's bits beside the second's
+    past: int = 8  # pictures at most that the memory has seen before the two that count
     qindex_least: float = 24.0
     qindex_greatest: float = 46.0
-    enhanced_share: float = 0.6  # of the pairs that have the enhancement layer
-    enhanced_least: float = 36.0  # its qindex
-    enhanced_greatest: float = 56.0
+    enhanced_share: float = 0.7  # of the pairs that have the enhancement layer
+    enhanced_least: float = 24.0  # its qindex
+    enhanced_greatest: float = 54.0
+
+
+@dataclass
+class Layer:
+    """The enhancement layer of pairs: dequantised latents [2, n, ENHANCED, h, w], zeros where nothing has come, and its bits a position."""
+
+    latents: Tensor
+    key_bits: Tensor
+    inter_bits: Tensor
 
 
 class RestoreTrainer:
     """Networks of the view, adversary, optimisers and averages of one run."""
 
     AVERAGED = "restore.pt"  # the run's file of what gets exported
-    PARTS = ("restore", "average", "adversary", "optimiser", "critic")
+    PARTS = ("restore", "enhance", "rate", "average", "adversary", "optimiser", "critic")
 
-    def __init__(self, front: Front, perceptual: Perceptual | None, schedule: ViewSchedule):
-        self.front, self.perceptual, self.schedule = front.eval().requires_grad_(False), perceptual, schedule
-        self.restore, self.average = Restore(front.family), Restore(front.family)
-        self.enhance, self.adversary = Enhance(self.restore.transform), Discriminator()
-        self.learning = [p for p in self.restore.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self.learning, lr=schedule.learning_rate, betas=(0.9, 0.99))
+    def __init__(self, front: Front, schedule: ViewSchedule, perceptual: Perceptual | None = None, teacher: Teacher | None = None, device: str = "cpu"):
+        self.front, self.perceptual, self.teacher, self.schedule, self.device = front.eval().requires_grad_(False), perceptual, teacher, schedule, device
+        self.restore = Restore(front.family)
+        self.enhance, self.rate, self.adversary = Enhance(self.restore.transform), RateModel(ENHANCED), Discriminator()
+        self.average = torch.nn.ModuleList([Restore(front.family), Enhance(self.restore.transform).learned])
+        for part in (front, perceptual, teacher, self.restore, self.enhance, self.rate, self.adversary, self.average):
+            if part is not None:
+                part.to(device)
+        self.learning = [p for p in (*self.restore.parameters(), *self.enhance.learned.parameters()) if p.requires_grad]
+        groups = [{"params": self.learning, "share": 1.0}, {"params": list(self.rate.parameters()), "share": 1.0}]
+        self.optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.steps, self.seconds = 0, 0.0
 
@@ -80,12 +106,16 @@ class RestoreTrainer:
 
     def averaged(self) -> dict:
         """What gets exported, and where another run can go on."""
-        return {"restore": self.average.state_dict(), "note": f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"}
+        restore, learned = self.average
+        note = f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"
+        return {"restore": restore.state_dict(), "learned": learned.state_dict(), "rate": self.rate.state_dict(), "note": note}
 
     def go_on(self, state: dict) -> None:
         """Starts where another run ended."""
-        for network in (self.restore, self.average):
-            network.load_state_dict(state["restore"])
+        for restore, learned in ((self.restore, self.enhance.learned), self.average):
+            restore.load_state_dict(state["restore"])
+            learned.load_state_dict(state["learned"])
+        self.rate.load_state_dict(state["rate"])
 
     def fit(self, examples: Iterable[Tensor]) -> None:
         """Fits the transform and its predictor to pairs of pictures."""
@@ -96,27 +126,33 @@ class RestoreTrainer:
         for x in examples:
             fit.learn(self.received(x).flatten(0, 1), x.flatten(0, 1))
         fit.write()
-        self.average.load_state_dict(self.restore.state_dict())
+        self.average[0].load_state_dict(self.restore.state_dict())
 
     @torch.no_grad()
     def received(self, x: Tensor) -> Tensor:
         """Dequantised latents of pairs [2, n, 3, h, w], each pair at a step of its own."""
         s = self.schedule
-        size = step(torch.empty(x.shape[1]).uniform_(s.qindex_least, s.qindex_greatest))[:, None, None, None]
+        size = step(torch.empty(x.shape[1]).uniform_(s.qindex_least, s.qindex_greatest))[:, None, None, None].to(x.device)
         latents = self.front(x.flatten(0, 1))[0]
         return pair(latents.view(2, x.shape[1], *latents.shape[1:]) / size, MARGIN) * size
 
-    @torch.no_grad()
-    def layer(self, x: Tensor, received: Tensor) -> Tensor | None:
-        """Dequantised latents of the enhancement layer of pairs; zeros for those that go without, and in some where a thin link has not brought them yet."""
+    def layer(self, x: Tensor, received: Tensor) -> Layer:
+        """The enhancement layer of pairs; some go without, and in some a thin link has not brought all of it yet."""
         s, n = self.schedule, x.shape[1]
-        present = torch.rand(n) < s.enhanced_share
-        if not present.any():
-            return None
-        size = step(torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest))[:, None, None, None]
-        z = self.enhance(x.flatten(0, 1), received.flatten(0, 1))
-        dequantised = pair(z.view(2, n, *z.shape[1:]) / size, MARGIN) * size
-        return dequantised * (self.arrived(n, z.shape[2:]) & present[:, None, None, None])
+        qindex = torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest).to(x.device)
+        size = step(qindex)[:, None, None, None]
+        z = self.enhance(x.flatten(0, 1), received.flatten(0, 1)).view(2, n, ENHANCED, *(2 * side for side in received.shape[-2:]))
+        present = torch.rand(n)[:, None, None, None] < s.enhanced_share
+        here = (self.arrived(n, z.shape[-2:]) & present).to(x.device)
+        scaled = z / size * here
+        with torch.no_grad():
+            symbols = pair(scaled, MARGIN)
+            noise = torch.rand_like(scaled) - 0.5
+        key = self.rate((scaled[0] + noise[0]) * here, None, qindex)
+        inter = self.rate((symbols[0] + beyond(scaled[1] - symbols[0], MARGIN) + noise[1]) * here, symbols[0], qindex)
+        step_of_bits = size[:, 0, 0, 0]
+        of_position = lambda bits: (bits.sum((1, 2, 3)) / bits[0, 0].numel() * step_of_bits).mean()
+        return Layer(straight_through(scaled, symbols) * size, of_position(key), of_position(inter))
 
     @staticmethod
     def arrived(n: int, size: tuple[int, int]) -> Tensor:
@@ -128,27 +164,37 @@ class RestoreTrainer:
         channels = torch.tensor(SENT)[areas].repeat_interleave(4, 1)[:, : size[0]].repeat_interleave(4, 2)[..., : size[1]]
         return torch.arange(ENHANCED)[:, None, None] < channels[:, None]
 
-    def draw(self, pairs: Pairs) -> tuple:
-        """A batch: the arguments of a step."""
-        return pairs.batch(self.schedule.pairs)[:2]
+    @torch.no_grad()
+    def remembered(self, received: Tensor, enhanced: Tensor) -> Tensor | None:
+        """The memory's state after some pictures of the pairs, to and fro, of which more and more of the layer came; now and then none."""
+        state = None
+        for k in range(int(torch.randint(self.schedule.past + 1, ()))):
+            here = self.arrived(received.shape[1], enhanced.shape[-2:]).to(enhanced.device)
+            _, state = self.restore(received[k % 2], enhanced[k % 2] * here, state)
+        return state
 
-    def step(self, noisy: Tensor, clean: Tensor) -> dict[str, float]:
+    def draw(self, loader: Loader) -> tuple:
+        """A batch: the arguments of a step."""
+        return loader.batch()
+
+    def step(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
         """One step on pairs of pictures [2, n, 3, h, w]."""
         s, progress = self.schedule, self.progress
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
-            group["lr"] = s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+            group["lr"] = group["share"] * s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
         received = self.received(noisy)
-        enhanced = self.layer(noisy, received)
-        pictures, state = [], None
+        layer = self.layer(noisy, received)
+        pictures, state = [], self.remembered(received, layer.latents)
         for i in range(2):
-            picture, state = self.restore(received[i], None if enhanced is None else enhanced[i], state)
+            picture, state = self.restore(received[i], layer.latents[i], state)
             pictures.append(picture)
         steady = ((pictures[1] - pictures[0]) - (clean[1] - clean[0])).abs().mean()
         ours, clean = torch.cat(pictures), clean.flatten(0, 1)
-        terms = {"pixels": pixel_loss(ours, clean), "steady": s.steady_weight * steady}
-        if self.perceptual is not None and progress >= s.perceive:
-            terms["perceptual"] = s.perceptual_weight * self.perceptual(*_window(ours, clean))
+        terms = {"pixels": s.pixel_weight * pixel_loss(ours, clean), "steady": s.steady_weight * steady}
+        terms["rate"] = s.rate_weight * (s.key_share * layer.key_bits + (1 - s.key_share) * layer.inter_bits)
+        if progress >= s.perceive:
+            terms |= self._perceive(ours, clean)
         if progress >= s.oppose:
             terms["critic"] = self._teach_adversary(ours.detach(), clean)
             terms["adversary"] = -s.adversary_weight * self.adversary(ours).mean()
@@ -159,13 +205,26 @@ class RestoreTrainer:
         self.optimiser.step()
         self.steps += 1
         self._update_average()
-        return {"loss": float(total)} | {k: float(v) for k, v in terms.items()}
+        return {k: v.detach() for k, v in ({"loss": total} | terms).items()}
+
+    def _perceive(self, ours: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        """What VGG16 sees, at half and at full resolution in turn, and what the unsplit detector finds."""
+        s, terms = self.schedule, {}
+        if self.perceptual is not None:
+            shrink = 2 - self.steps % 2
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+                terms["perceptual"] = s.perceptual_weight * self.perceptual(*window(ours, clean, s.window * shrink // 2), shrink)
+        if self.teacher is not None and s.answer_weight > 0:
+            seen, wanted = self.teacher(ours)[1], self.teacher(clean)[1]
+            terms["answers"] = s.answer_weight * sum(answer_loss(self.front.family, seen, wanted).values())
+        return terms
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        keep = min(0.995, self.steps / (self.steps + 20))
-        for a, b in zip(self.average.parameters(), self.restore.parameters(), strict=True):
-            a.lerp_(b, 1 - keep)
+        keep = min(0.998, self.steps / (self.steps + 20))
+        for ours, average in zip((self.restore, self.enhance.learned), self.average, strict=True):
+            for a, b in zip(average.parameters(), ours.parameters(), strict=True):
+                a.lerp_(b, 1 - keep)
 
     def _teach_adversary(self, ours: Tensor, clean: Tensor) -> Tensor:
         loss = F.relu(1 - self.adversary(clean)).mean() + F.relu(1 + self.adversary(ours)).mean()
@@ -175,21 +234,14 @@ class RestoreTrainer:
         return loss.detach()
 
 
-def _window(ours: Tensor, clean: Tensor, size: int = 128) -> tuple[Tensor, Tensor]:
-    """The same random window of both batches: VGG16 costs ten times what the restoration does."""
-    size = min(size, ours.shape[-1])
-    top, left = (int(torch.randint(ours.shape[-1] - size + 1, ())) for _ in range(2))
-    cut = (..., slice(top, top + size), slice(left, left + size))
-    return ours[cut], clean[cut]
-
-
-def pixel_loss(ours: Tensor, clean: Tensor) -> Tensor:
-    """Absolute error at three scales: the coarse ones keep colours and shapes right where detail is out of reach."""
-    total, scale = 0.0, 1 / 64
-    for _ in range(3):
-        total = total + scale * (ours - clean).abs().mean()
-        ours, clean = F.avg_pool2d(ours, 4), F.avg_pool2d(clean, 4)
-    return total
+def material(data: Path, squeeze: int, cache: Path | None) -> Material:
+    """The training's pictures; decoded clips come from the cache if it is there, and go there if it is not."""
+    if cache and cache.exists():
+        return pickle.loads(cache.read_bytes())
+    made = Material.load(data, squeeze=squeeze)
+    if cache:
+        cache.write_bytes(pickle.dumps(made))
+    return made
 
 
 def main() -> None:
@@ -199,26 +251,35 @@ def main() -> None:
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it there is no perceptual term")
     parser.add_argument("--start", type=Path, help="restore.pt of another run")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--processes", type=int, default=0, help="that draw pictures; 0: this one does")
+    parser.add_argument("--cache", type=Path, help="file of decoded clips, made if it is missing")
     for key, value in asdict(ViewSchedule()).items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
     args = vars(parser.parse_args())
     torch.set_num_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     args["run"].mkdir(parents=True, exist_ok=True)
-    model = torch.load(args["model"])
-    front = Front(Family.of(model["family"]), args["weights"])
+    model = torch.load(args["model"], map_location="cpu")
+    family = Family.of(model["family"])
+    front = Front(family, args["weights"])
     front.load_state_dict(model["front"])
     torch.manual_seed(args["seed"])
     schedule = ViewSchedule(**{k: args[k] for k in asdict(ViewSchedule())})
-    trainer = RestoreTrainer(front, Perceptual(args["vgg"]) if args["vgg"] else None, schedule)
-    pairs = Pairs(Material.load(args["data"], squeeze=front.family.squeeze), schedule.size, args["seed"], 0.35)
+    teacher = Teacher(family, args["weights"]).eval() if schedule.answer_weight > 0 else None
+    trainer = RestoreTrainer(front, schedule, Perceptual(args["vgg"]) if args["vgg"] else None, teacher, args["device"])
+    pictures = material(args["data"], family.squeeze, args["cache"])
+    # Small pictures enlarged are blurred, and would teach that: stills at about their own size.
+    draw = functools.partial(Pairs, pictures, schedule.size, clip_share=0.5, still_scales=(0.25, 0.6))
+    loader = Loader(draw, args["seed"], schedule.pairs, args["processes"], args["device"])
     last = args["run"] / "last.pt"
     if last.exists():
-        trainer.resume(torch.load(last))
+        trainer.resume(torch.load(last, map_location=args["device"]))
     elif args["start"]:
-        trainer.go_on(torch.load(args["start"]))
+        trainer.go_on(torch.load(args["start"], map_location=args["device"]))
     else:
-        trainer.fit(pairs.batch(4)[1] for _ in range(60))
-    run(trainer, pairs, args["run"], save_every=120.0)
+        trainer.fit(loader.batch()[1] for _ in range(max(4, 240 // schedule.pairs)))
+    run(trainer, loader, args["run"], save_every=120.0)
 
 
 if __name__ == "__main__":

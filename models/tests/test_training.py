@@ -1,5 +1,6 @@
 """Training on seeded synthetic material: losses fall, runs resume, and the rate term buys bits."""
 
+import functools
 import json
 
 import pytest
@@ -11,8 +12,11 @@ from cistrain.data import Pairs
 from cistrain.enhance import ENHANCED
 from cistrain.families import Family
 from cistrain.networks import Front, Teacher
+from cistrain.restore import Memory
 from cistrain.train import Schedule, Trainer, run
-from cistrain.train_restore import RestoreTrainer, ViewSchedule, pixel_loss
+from cistrain.loader import Loader
+from cistrain.perception import pixel_loss
+from cistrain.train_restore import RestoreTrainer, ViewSchedule
 
 SIZE = 128
 FAMILY = Family.of("yolox-nano")
@@ -79,7 +83,7 @@ def test_a_run_saves_logs_and_resumes(checkpoint, weights, material, tmp_path):
 def test_restoration_learns(checkpoint, weights, material):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, learning_rate=1e-3, qindex_greatest=32.0, enhanced_share=0.0))
+    trainer = RestoreTrainer(front, ViewSchedule(minutes=10, learning_rate=1e-3, qindex_greatest=32.0, enhanced_share=0.0))
     pairs = Pairs(material, SIZE, 1, 1.0)
     clean = pairs.batch(3)[1]
     with torch.no_grad():
@@ -93,10 +97,37 @@ def test_restoration_learns(checkpoint, weights, material):
     assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
 
 
+def test_the_view_learns_from_what_the_detector_finds_and_goes_on(checkpoint, weights, material):
+    front = Front(FAMILY, weights)
+    front.load_state_dict(checkpoint["front"])
+    schedule = ViewSchedule(minutes=10, pairs=2, size=SIZE, perceive=0.0, oppose=1.0, answer_weight=1.0)
+    trainer = RestoreTrainer(front, schedule, teacher=Teacher(FAMILY, weights).eval())
+    loader = Loader(functools.partial(Pairs, material, SIZE, clip_share=1.0), 1, 2, 1, "cpu")
+    clean = loader.batch()[1]
+    assert clean.shape == (2, 2, 3, SIZE, SIZE) and not torch.equal(clean, loader.batch()[1])
+    trainer.fit([clean])
+    first = trainer.step(clean, clean)
+    assert first["answers"] > 0 and first["rate"] > 0
+    assert any(p.grad is not None and (p.grad != 0).any() for p in trainer.enhance.learned.parameters())
+    again = RestoreTrainer(front, schedule)
+    again.go_on(trainer.averaged())
+    for a, b in zip(again.enhance.learned.parameters(), trainer.average[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_what_is_remembered_fades():
+    memory = Memory(4)
+    torch.nn.init.constant_(memory.own.bias, 50.0)
+    h, state = torch.zeros(1, 4, 2, 2), torch.full((1, 4, 2, 2), 1e6)
+    for _ in range(200):
+        state = memory(h, state)
+    assert state.abs().max() < 1e-2, "even where the gate is wide open"
+
+
 def test_enhancement_layer_brings_what_it_has_bits_for(checkpoint, weights):
     front = Front(FAMILY, weights)
     front.load_state_dict(checkpoint["front"])
-    trainer = RestoreTrainer(front, None, ViewSchedule(minutes=10, enhanced_share=1.0))
+    trainer = RestoreTrainer(front, ViewSchedule(minutes=10, enhanced_share=1.0))
 
     def patches(n: int) -> torch.Tensor:
         """Pairs of the same random patches of 8x8 pixels: more than detection's latents hold, and never the same twice."""
@@ -116,10 +147,11 @@ def test_enhancement_layer_brings_what_it_has_bits_for(checkpoint, weights):
         layer = None if step is None else (z / step).round() * step
         return float((trainer.restore(received, layer)[0] - clean[0]).abs().mean())
 
-    errors = [error(step) for step in (0.1, 2.0, 8.0, None)]
+    errors = [error(step) for step in (0.025, 0.5, 2.0, None)]
     assert errors[0] < 1.0 and errors[0] < errors[1] < errors[2] < 0.8 * errors[3]
     layer = trainer.layer(clean, trainer.received(clean))
-    assert layer.shape == (2, *z.shape) and (layer != 0).any()
+    assert layer.latents.shape == (2, *z.shape) and (layer.latents != 0).any()
+    assert 0 < layer.inter_bits < layer.key_bits, "what stands still costs less"
     before = basis.clone()
     trainer.step(clean, clean)
     assert torch.equal(before, trainer.restore.transform.basis), "the transform is fitted, not trained"

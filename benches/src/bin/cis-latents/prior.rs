@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
+use cis_codec::encode::progressive::Progressive;
 use cis_codec::{Encoder, Latents, Prior, Size, encode, prior::Trainer};
 
 use crate::dump::Dump;
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Times that symbols are chosen anew, by what the round before has learned
     #[arg(long, default_value_t = 2)]
     rounds: u32,
+    /// Rates in kbit/s of an enhancement layer that is sent in parts: every clip is coded at each of them, a still for as long as it takes to get sharp. Left out: whole frames
+    #[arg(long, value_delimiter = ',')]
+    progressive: Vec<f64>,
     /// Where the prior goes
     #[arg(long, short)]
     output: PathBuf,
@@ -51,10 +55,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for _ in 0..arguments.rounds.max(1) {
         let mut trainer = Trainer::new(&arguments.qindices);
         for &qindex in &arguments.qindices {
-            let sequences = dumps
-                .iter()
-                .map(|dump| quantise(arguments, qindex, dump, &prior))
-                .collect::<Result<Vec<_>>>()?;
+            let mut sequences = Vec::new();
+            for dump in &dumps {
+                match arguments.progressive.is_empty() {
+                    true => sequences.push(quantise(arguments, qindex, dump, &prior)?),
+                    false => {
+                        for rate in &arguments.progressive {
+                            sequences.push(in_parts(arguments, (qindex, rate * 1000.0), dump, &prior)?);
+                        }
+                    }
+                }
+            }
             for _ in 0..arguments.passes {
                 learn(&mut trainer, qindex, &sequences);
             }
@@ -69,6 +80,34 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The encoder that chooses the symbols of a clip.
+fn encoder(arguments: &Arguments, qindex: u8, key_interval: u32, prior: &Arc<Prior>) -> Result<Encoder> {
+    let config = encode::Config {
+        qindex,
+        qindex_min: 0,
+        qindex_max: cis_codec::quant::QINDEX_MAX,
+        key_interval,
+        sticky: arguments.sticky,
+        patience: arguments.patience,
+        urgent: arguments.urgent,
+        ..encode::Config::new("dump".parse()?)
+    };
+    Ok(Encoder::new(config, prior.clone())?)
+}
+
+/// What a frame of a dump is to an encoder.
+fn input<'a>(dump: &Dump, latents: &'a [f32], pts_ns: u64, force_key: bool) -> encode::Input<'a> {
+    let source = Size { width: 1, height: 1 };
+    encode::Input {
+        latents,
+        shape: dump.shape,
+        source,
+        pts_ns,
+        capture_utc_ns: 0,
+        force_key,
+    }
+}
+
 /// The symbols that an encoder would code, and which of its frames are key frames.
 fn quantise(
     arguments: &Arguments,
@@ -76,32 +115,40 @@ fn quantise(
     dump: &Dump,
     prior: &Arc<Prior>,
 ) -> Result<Vec<(Latents, bool)>> {
-    let config = encode::Config {
-        qindex,
-        qindex_min: 0,
-        qindex_max: cis_codec::quant::QINDEX_MAX,
-        key_interval: arguments.key_interval,
-        sticky: arguments.sticky,
-        patience: arguments.patience,
-        urgent: arguments.urgent,
-        ..encode::Config::new("dump".parse()?)
-    };
-    let mut encoder = Encoder::new(config, prior.clone())?;
+    let mut encoder = encoder(arguments, qindex, arguments.key_interval, prior)?;
     let frame = |(index, latents): (usize, &Vec<f32>)| {
-        let pts_ns = dump.pts_ns(index);
-        let source = Size { width: 1, height: 1 };
-        let input = encode::Input {
-            latents,
-            shape: dump.shape,
-            source,
-            pts_ns,
-            capture_utc_ns: 0,
-            force_key: false,
-        };
-        let packet = encoder.encode(&input)?;
+        let packet = encoder.encode(&input(dump, latents, dump.pts_ns(index), false))?;
         Ok((encoder.reconstruction().clone(), packet.header.key))
     };
     dump.frames.iter().enumerate().map(frame).collect()
+}
+
+/// Frames for which a still is looked at.
+const STILL: usize = 24;
+
+/// The same for a layer that comes in parts at a rate in bit/s.
+fn in_parts(
+    arguments: &Arguments,
+    (qindex, rate): (u8, f64),
+    dump: &Dump,
+    prior: &Arc<Prior>,
+) -> Result<Vec<(Latents, bool)>> {
+    let mut encoder = encoder(arguments, qindex, 0, prior)?;
+    let mut progressive = Progressive::default();
+    let (count, gap_ns) = match dump.frames.len() {
+        1 => (STILL, 100_000_000),
+        frames => (frames, dump.pts_ns(1)),
+    };
+    let frame = |index: usize| {
+        let pts_ns = index as u64 * gap_ns;
+        let known = (index > 0).then(|| (encoder.reconstruction(), encoder.qindex()));
+        let latents = &dump.frames[index % dump.frames.len()];
+        let plan = progressive.plan(latents, dump.shape, known, pts_ns, (rate, qindex));
+        let packet = encoder.encode(&input(dump, plan, pts_ns, index == 0))?;
+        progressive.sent(packet.header.unit_len);
+        Ok((encoder.reconstruction().clone(), packet.header.key))
+    };
+    (0..count).map(frame).collect()
 }
 
 /// Learns chunks of all clips in turn, so that no clip has the last word alone.
