@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cistrain import entropy, quantise
-from cistrain.boxes import average_precision, of_class
+from cistrain.boxes import NOTHING, average_precision, of_class
 from cistrain.bundle import Bundle
 from cistrain.clips import frames, picture, rate_of
 from cistrain.latents import dump
@@ -34,7 +34,6 @@ def labels(path: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 
 # How far beyond its cell, in steps, a latent must move before the symbol of the estimate changes.
 MARGIN = 0.125
-NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))
 
 
 def code(latents: np.ndarray, fps: float, qindex: int, args, prior: str = "prior.bin") -> tuple[np.ndarray, float, str]:

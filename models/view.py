@@ -4,10 +4,12 @@
     python view.py --weights WEIGHTS --vgg WHEEL --clip opencv_vtest.avi --truth opencv_vtest.gt.json --out view
 
 Everything is compared at the size of x's content (832 pixels long by default): the source scaled down, what `cisdecode` and the codecs show at full size scaled down, the codecs' frames at half
-that size scaled up. For each path a table row per quality: kbit/s of all that is sent, PSNR and SSIM of luma, distance of VGG16 features (LPIPS weights, blocks 1 to 3, at half resolution: the
-GAN variant of the restoration was trained with it, which flatters it), flicker (mean absolute error of the change from frame to frame, grey levels), and with `--truth` person AP50 of the unsplit teacher
-on the pictures. Judged from `--settle` seconds on, for an operator who looks for longer than that; rates are of the whole. `--out` gets `NAME.json` and a contact sheet of source, each codec at the nearest
-rate not below, and the restored picture. ffmpeg does the codecs, in the live settings of `benches/rate-accuracy`.
+that size scaled up. For each path a table row per quality: kbit/s of all that is sent, PSNR and SSIM of luma; two distances of the LPIPS kind, of VGG16 features (blocks 1 to 3, at half resolution:
+the GAN variant of the restoration was trained with it, which flatters it) and of AlexNet features (all blocks, full resolution; no part of any training here); flicker (mean absolute error of the change from
+frame to frame, grey levels); and with `--weights` AP50 of two unsplit detectors on the pictures: the teacher, whose answers the restoration was trained with as well, and YOLOX-nano, which had no part in it.
+What they should find are the persons of `--truth`, or else persons, cars, buses and trucks as each of them finds them in the source. Judged from `--settle` seconds on, for an operator who looks for longer
+than that; rates are of the whole. `--out` gets `NAME.json` and a contact sheet of source, each codec at the nearest rate not below, and the restored picture. ffmpeg does the codecs, in the live settings
+of `benches/rate-accuracy`.
 """
 
 import argparse
@@ -21,57 +23,14 @@ import numpy as np
 import torch
 
 import yardsticks
-from cistrain.boxes import average_precision
+from cistrain.boxes import NOTHING
 from cistrain.clips import Geometry, frames, rate_of
-from cistrain.perception import Perceptual
+from cistrain.judges import Finder, Judge
 from cistrain.reference import Reference
-from evaluate import NOTHING, labels
+from evaluate import labels
 
 CODECS = {"x264 veryfast": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"], **yardsticks.CODECS}
 CRF = {"x264 veryfast": (28, 34, 40, 46, 51), "x265 medium": (28, 34, 40, 46, 51), "SVT-AV1 preset 9": (40, 50, 57, 63)}
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal to noise ratio in dB of two pictures of bytes, at most 99."""
-    error = np.square(a.astype(np.float64) - b).mean()
-    return 99.0 if error == 0 else min(99.0, 10 * np.log10(255**2 / error))
-
-
-def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of two grey pictures of bytes (Wang et al. 2004: Gaussian window of 11 pixels, sigma 1.5)."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    blur = lambda v: cv2.GaussianBlur(v, (11, 11), 1.5)
-    mean_a, mean_b = blur(a), blur(b)
-    var_a, var_b, both = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2, blur(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return float((((2 * mean_a * mean_b + c1) * (2 * both + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
-
-
-def luma(rgb: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-
-
-class Judge:
-    """Compares pictures with the source's."""
-
-    def __init__(self, source: np.ndarray, perceptual: Perceptual | None, truth: list | None, scale: float, teacher: Reference | None, chosen: range):
-        self.source, self.perceptual, self.truth, self.scale, self.teacher, self.chosen = source, perceptual, truth, scale, teacher, chosen
-        self.grey = [luma(s) for s in source]
-
-    @torch.no_grad()
-    def __call__(self, pictures: np.ndarray) -> dict:
-        chosen = self.chosen
-        grey = [luma(p) for p in pictures]
-        scores = {"psnr": np.mean([psnr(grey[k], self.grey[k]) for k in chosen]), "ssim": np.mean([ssim(grey[k], self.grey[k]) for k in chosen])}
-        change = lambda g, k: g[k + 1].astype(int) - g[k]
-        scores["flicker"] = np.mean([np.abs(change(grey, k) - change(self.grey, k)).mean() for k in chosen if k + 1 < len(grey)])
-        if self.perceptual is not None:
-            tensor = lambda rgb: torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float()
-            scores["vgg"] = np.mean([float(self.perceptual(tensor(pictures[k]), tensor(self.source[k]))) for k in chosen])
-        if self.truth is not None:
-            found = [self.teacher.objects(pictures[k], 0) for k in chosen]
-            scores["ap50"] = average_precision([(b / self.scale, s) for b, s in found], [self.truth[k] for k in chosen])
-        return {k: round(float(v), 4) for k, v in scores.items()}
 
 
 def resized(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -112,10 +71,11 @@ def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
     content = geometry.content
     source = resized(pictures, content)
     known = labels(args.truth) if args.truth else None
-    truth = [known.get(k, NOTHING) for k, _ in numbered] if known is not None else None
-    teacher = Reference("nanodet-plus-m-1.5x", args.weights) if known is not None else None
+    persons = [known.get(k, NOTHING) for k, _ in numbered] if known is not None else None
     chosen = range(round(args.settle * fps), len(source), args.every)
-    judge = Judge(source, Perceptual(args.vgg) if args.vgg else None, truth, geometry.scale, teacher, chosen)
+    detectors = {"teacher": "nanodet-plus-m-1.5x", "yolox": "yolox-nano"} if args.weights else {}
+    finders = {name: Finder(Reference(family, args.weights), source, chosen, persons, geometry.scale) for name, family in detectors.items()}
+    judge = Judge(source, chosen, args.vgg, finders)
     rows, seen, shown = [], {}, chosen[len(chosen) * 3 // 4]
 
     def add(path: str, setting: str, size: float, back: np.ndarray) -> None:
@@ -167,8 +127,8 @@ def main() -> None:
     for name in ("clip", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, help="the elements' own when not given")
-    parser.add_argument("--truth", type=Path, help="labels of persons; needs --weights")
-    parser.add_argument("--weights", type=Path, help="folder of the teacher")
+    parser.add_argument("--truth", type=Path, help="labels of persons")
+    parser.add_argument("--weights", type=Path, help="folder of the detectors")
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it no distance of features")
     parser.add_argument("--input-size", type=int, default=416)
     parser.add_argument("--fps", type=float, default=10.0, help="frames a second that are coded, about")
@@ -178,8 +138,6 @@ def main() -> None:
     parser.add_argument("--codecs", nargs="*", choices=CODECS, default=list(CODECS), help="what it is compared with")
     parser.add_argument("--rates", nargs="+", default=["12+0", "12+12", "12+28", "12+60"], help="kbit/s of detection + enhancement")
     args = parser.parse_args()
-    if args.truth and not args.weights:
-        parser.error("--truth needs --weights")
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, seen, source = measure(args)

@@ -17,6 +17,7 @@ mod limits;
 pub mod prior;
 pub mod quant;
 mod shape;
+pub mod steady;
 
 pub use bundle_id::{BundleId, InvalidBundleId};
 pub use decode::Decoder;

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+NOTHING = (np.zeros((0, 4)), np.zeros(0, bool))  # truth of a picture in which there is none
+
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Overlap of every box of a with every box of b; boxes are x1 y1 x2 y2."""

@@ -26,7 +26,7 @@ from .restore import WIDTHS, Restore
 OPSET = 11
 WEIGHTS_LICENSE = "Apache-2.0"
 QINDEX = (8, 40, 56)  # least, default, greatest; at 40 the detector is a few points below its ceiling
-ENHANCE_QINDEX = (8, 40, 56)  # of the enhancement layer
+ENHANCE_QINDEX = (8, 38, 56)  # of the enhancement layer
 
 
 class DetectGraph(nn.Module):

@@ -9,9 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
-WEIGHTS = "stlpips_pytorch/weights/vST0.0/vgg_shift_tolerant.pth"
+WEIGHTS = "stlpips_pytorch/weights/vST0.0/{}_shift_tolerant.pth"
 # Convolutions of each block, by their number in the weights file; features are taken after the last of a block.
 BLOCKS = (("slice1.0", "slice1.2"), ("slice2.6", "slice2.8"), ("slice3.12", "slice3.14", "slice3.16"))
+
+
+def weights(wheel: Path, network: str) -> dict[str, Tensor]:
+    """Those of `vgg` or `alex` in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return torch.load(BytesIO(archive.read(WEIGHTS.format(network))), map_location="cpu")
 
 
 class Perceptual(nn.Module):
@@ -23,8 +29,7 @@ class Perceptual(nn.Module):
 
     def __init__(self, wheel: Path):
         super().__init__()
-        with zipfile.ZipFile(wheel) as archive:
-            state = torch.load(BytesIO(archive.read(WEIGHTS)), map_location="cpu")
+        state = weights(wheel, "vgg")
         for name in ("scaling_layer.shift", "scaling_layer.scale"):
             self.register_buffer(name.split(".")[1], state[name])
         self.blocks = nn.ModuleList()
@@ -46,18 +51,40 @@ class Perceptual(nn.Module):
         h = torch.cat([ours, target]) / 127.5 - 1
         h, total = (F.avg_pool2d(h, shrink) - self.shift) / self.scale, 0.0
         for i, block in enumerate(self.blocks):
-            h = block(_blur_pool(h) if i else h)
+            h = block(_blur(F.max_pool2d(h, 2, 1), 1) if i else h)
             unit = h / (h.square().sum(1, keepdim=True).sqrt() + 1e-8)
             total = total + ((unit[:n] - unit[n:]).square() * getattr(self, f"noticed_{i}")).sum(1).mean()
         return total
 
 
-def _blur_pool(h: Tensor) -> Tensor:
-    """Maximum over 2x2, then a binomial blur while subsampling."""
+class Unseen(nn.Module):
+    """The same distance by AlexNet features of all five blocks, at full resolution: a judge that no training here has seen."""
+
+    LAYERS = (("slice1.0", 2), ("slice2.5", 2), ("slice3.9", 1), ("slice4.11", 1), ("slice5.13", 1))  # convolutions and their pads
+
+    def __init__(self, wheel: Path):
+        super().__init__()
+        self.state = weights(wheel, "alex")
+
+    def forward(self, ours: Tensor, target: Tensor) -> Tensor:
+        """Mean distance of two pictures [n, 3, h, w] in 0..255."""
+        s, n, total = self.state, len(ours), 0.0
+        h = (torch.cat([ours, target]) / 127.5 - 1 - s["scaling_layer.shift"]) / s["scaling_layer.scale"]
+        for i, (name, pad) in enumerate(self.LAYERS):
+            if i in (1, 2):
+                h = _blur(F.max_pool2d(h, 3, 1), 2)
+            h = F.conv2d(h, s[f"net.{name}.weight"], s[f"net.{name}.bias"], padding=pad)
+            h = F.relu(_blur(h, 2) if i == 0 else h)
+            unit = h / (h.square().sum(1, keepdim=True).sqrt() + 1e-8)
+            total = total + ((unit[:n] - unit[n:]).square() * s[f"lin{i}.model.1.weight"]).sum(1).mean()
+        return total
+
+
+def _blur(h: Tensor, pad: int) -> Tensor:
+    """A binomial blur while subsampling."""
     line = h.new_tensor([0.25, 0.5, 0.25])
     kernel = (line[:, None] * line[None])[None, None].expand(h.shape[1], 1, 3, 3)
-    h = F.pad(F.max_pool2d(h, 2, 1), (1, 1, 1, 1), mode="reflect")
-    return F.conv2d(h, kernel, stride=2, groups=h.shape[1])
+    return F.conv2d(F.pad(h, (pad,) * 4, mode="reflect"), kernel, stride=2, groups=h.shape[1])
 
 
 def window(ours: Tensor, clean: Tensor, size: int) -> tuple[Tensor, Tensor]:

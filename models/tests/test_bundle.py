@@ -16,7 +16,7 @@ from cistrain.export import write_graphs, write_manifest
 from cistrain.families import Family
 from cistrain.networks import Detect, Front
 from cistrain.enhance import Enhance
-from cistrain.restore import Restore
+from cistrain.restore import WIDTHS, Restore
 
 DEFAULT = Path(__file__).parents[1] / "bundles" / "default"
 
@@ -56,7 +56,7 @@ def test_graphs_agree_with_pytorch(exported, height, width):
         y, squeezed = front(torch.from_numpy(x).float())
         boxes, scores = detect.boxes(y)
         z = enhance(torch.from_numpy(x).float(), y)
-        shown, state = zip(restore(y, z), restore(y, None, torch.ones(1, 64, 4 * y.shape[2], 4 * y.shape[3])))
+        shown, state = zip(restore(y, z), restore(y, None, torch.ones(1, WIDTHS[2], 4 * y.shape[2], 4 * y.shape[3])))
         pictures = [p.round().clamp(0, 255).permute(0, 2, 3, 1).numpy() for p in shown]
     (latents,), (seen,) = run("front.onnx", {"x": x}), run("squeezed.onnx", {"x": x})
     assert latents.shape == (1, family.latents, height // family.latent_stride, width // family.latent_stride)

@@ -1,7 +1,7 @@
 //! Spending a rate on a picture that gets better: which positions of an enhancement layer are brought up to date in a frame, and how much of each.
 //!
-//! A layer for the eye has too much in it for any one frame of a thin link. So a frame updates the positions where a bit takes most error away, as many as the
-//! rate allows, and leaves the others as the receiver has them. A position is given none, its first few channels, more of them, or all; the rest become zero. So what is new or moves
+//! A layer for the eye has too much in it for any one frame of a thin link. So a frame updates the positions where a bit takes most error away, for as long as the scene there is
+//! likely to stay as it is, as many as the rate allows, and leaves the others as the receiver has them. A position is given none, its first few channels, more of them, or all; the rest become zero. So what is new or moves
 //! soon has a rough picture, and what stands still gets sharper as bits are left over. A key frame is empty. Channels come in the order of
 //! their importance. A pure function of latents, time stamps and sizes.
 
@@ -15,6 +15,12 @@ const STAGES: [(usize, f64); 4] = [(0, 6.0), (6, 16.0), (18, 40.0), (64, 100.0)]
 const MEMORY: f64 = 0.1;
 /// Squared error, in steps squared, that a bit has to take away.
 const WORTH: f64 = 0.05;
+/// For so long an update of something that moves is of use.
+const MOMENT_S: f64 = 0.1;
+/// Moments that an update counts for at most: what moves must have its turn, too.
+const LASTS_MAX: f64 = 20.0;
+/// Change from one frame to the next, in steps squared, from which on a position is said to move.
+const MOVED: f32 = 1.0;
 /// A gap between time stamps counts as this at most, and most of the rate that is saved up.
 const GAP_MAX_S: f64 = 0.5;
 
@@ -23,7 +29,7 @@ const GAP_MAX_S: f64 = 0.5;
 struct Update {
     position: u32,
     stage: usize,
-    /// Squared error taken away by a bit.
+    /// Squared error taken away by a bit, times the moments for which it will.
     worth: f64,
 }
 
@@ -39,6 +45,9 @@ pub struct Progressive {
     last_pts_ns: Option<u64>,
     updates: Vec<Update>,
     latents: Vec<f32>,
+    /// Latents of the frame before, and for how long each position has been much the same, in seconds.
+    before: Vec<f32>,
+    still_s: Vec<f32>,
 }
 
 impl Progressive {
@@ -58,6 +67,7 @@ impl Progressive {
         self.last_pts_ns = Some(pts_ns);
         self.credit = (self.credit + rate * gap.min(GAP_MAX_S)).min(rate * GAP_MAX_S);
         self.expected = 0.0;
+        self.observe(latents, shape, qindex, gap);
         self.latents.clear();
         self.latents.resize(latents.len(), 0.0);
         let known = known.filter(|(known, _)| known.shape == shape && latents.len() == shape.len());
@@ -98,6 +108,29 @@ impl Progressive {
         self.expected = 0.0;
     }
 
+    /// Notes which positions stand still.
+    fn observe(&mut self, latents: &[f32], shape: Shape, qindex: u8, gap: f64) {
+        let plane = usize::from(shape.width) * usize::from(shape.height);
+        if self.before.len() != latents.len() || self.still_s.len() != plane {
+            self.still_s = vec![0.0; plane];
+            self.before = latents.to_vec();
+            return;
+        }
+        let scale = 1.0 / quant::step(qindex);
+        for position in 0..plane {
+            let change: f32 = (position..latents.len())
+                .step_by(plane)
+                .map(|at| ((latents[at] - self.before[at]) * scale).powi(2))
+                .sum();
+            self.still_s[position] = if change > MOVED {
+                0.0
+            } else {
+                self.still_s[position] + gap as f32
+            };
+        }
+        self.before.copy_from_slice(latents);
+    }
+
     /// The best update of each position that is worth one, the best of all first.
     fn rank(&mut self, latents: &[f32], shape: Shape, qindex: u8) {
         let plane = usize::from(shape.width) * usize::from(shape.height);
@@ -123,14 +156,17 @@ impl Progressive {
                     }
                 }
             }
+            // What has stood still for long will go on to: its bits serve for as long.
+            let lasts = (1.0 + f64::from(self.still_s[position]) / MOMENT_S).min(LASTS_MAX);
             let updates = STAGES.into_iter().enumerate().map(|(stage, (_, bits))| Update {
                 // At most 65535 on each side.
                 position: position as u32,
                 stage,
-                worth: f64::from(before - sent[stage] - zeroed[stage]) / (bits * dearness),
+                worth: f64::from(before - sent[stage] - zeroed[stage]) * lasts / (bits * dearness),
             });
             let best = updates.max_by(|a, b| a.worth.total_cmp(&b.worth));
-            self.updates.extend(best.filter(|best| best.worth > WORTH));
+            self.updates
+                .extend(best.filter(|best| best.worth > WORTH * lasts));
         }
         self.updates.sort_unstable_by(|a, b| b.worth.total_cmp(&a.worth));
     }

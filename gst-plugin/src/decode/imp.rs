@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use cis_codec::Limits;
 use cis_codec::frame::{self, ENHANCEMENT};
+use cis_codec::{Limits, quant};
 use cis_inference::restore::Features;
 use gst::glib;
 use gst::prelude::*;
@@ -67,6 +67,10 @@ impl CisDecode {
                     state.enhancement.reset();
                 }
                 state.pts_ns = frame.header.pts_ns;
+                if !frame.header.repeat {
+                    let step = quant::step(frame.header.qindex);
+                    state.view.follow(frame.latents, step, frame.header.key);
+                }
                 Unit::Frame {
                     repeat: frame.header.repeat,
                     source: frame.geometry.source,
@@ -164,7 +168,8 @@ impl CisDecode {
         let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         let enhanced = (quality == Quality::Enhanced).then(|| state.enhancement.latents());
         let result = match state.reader.current() {
-            Some((geometry, latents)) => {
+            Some((geometry, _)) => {
+                let latents = state.view.latents();
                 let features = Features { latents, enhanced };
                 output::restore(&mut state.restorer, features, geometry, info, buffer)
             }

@@ -1,5 +1,6 @@
 //! What `cisdecode` holds while it runs.
 
+use cis_codec::steady::Steady;
 use cis_inference::restore::Restorer;
 use gst_video::VideoCodecState;
 use gst_video::video_codec_state::Readable;
@@ -12,6 +13,8 @@ pub struct State {
     pub opened: Opened,
     pub restorer: Restorer,
     pub reader: UnitReader,
+    /// Latents of the view, after the newest frame.
+    pub view: Steady,
     pub input: Option<VideoCodecState<'static, Readable>>,
     pub output: Option<gst_video::VideoInfo>,
     /// The picture that was restored last.
@@ -47,6 +50,7 @@ impl State {
             opened,
             restorer,
             reader,
+            view: Steady::default(),
             input: None,
             output: None,
             last: None,

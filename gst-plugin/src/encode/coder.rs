@@ -8,7 +8,7 @@ use cis_inference::picture::{Preparer, View};
 use cis_inference::restore::Picture;
 
 use super::difference::{Difference, Rows};
-use super::enhance::{self, Layer};
+use super::enhance::{self, Layer, Received};
 use super::stats::Timings;
 use super::stopwatch::Stopwatch;
 use crate::model::Opened;
@@ -52,6 +52,8 @@ pub struct Coder {
     front: Front,
     encoder: Encoder,
     layer: Option<Layer>,
+    /// Kept whether anybody looks or not: whoever does later has followed it from the key frame on.
+    received: Received,
     geometry: Geometry,
     difference: Difference,
     key_interval: u32,
@@ -70,6 +72,7 @@ impl Coder {
             key_interval: config.key_interval,
             since_key: 0,
             layer: None,
+            received: Received::default(),
             encoder: Encoder::new(config, opened.model.prior.clone())?,
             opened,
         })
@@ -163,12 +166,16 @@ impl Coder {
             timings.prepare = timings.prepare + watch.lap();
             packet
         };
+        if self.opened.model.bundle.manifest().enhance.is_some() {
+            self.received
+                .follow(self.encoder.reconstruction(), &packet.header);
+        }
         let enhancement = match &mut self.layer {
             Some(layer) if request.enhanced => {
                 let coded = layer.code(&enhance::Frame {
                     x: (!skip || !layer.knows_latents()).then_some(x),
                     geometry: &self.geometry,
-                    base: self.encoder.reconstruction(),
+                    received: self.received.latents(),
                     packet: &packet,
                 });
                 timings.enhance = watch.lap();

@@ -2,6 +2,8 @@
 
 use cis_codec::encode::progressive::Progressive;
 use cis_codec::encode::{Config, Encoder, Input, Packet};
+use cis_codec::frame::Header;
+use cis_codec::steady::Steady;
 use cis_codec::{Latents, Shape, quant};
 use cis_inference::enhance::Enhancer;
 use cis_inference::geometry::Geometry;
@@ -14,9 +16,34 @@ pub struct Frame<'a> {
     /// What the network sees, unless the frame repeats the one before.
     pub x: Option<&'a [u8]>,
     pub geometry: &'a Geometry,
-    /// What the receiver has of the frame.
-    pub base: &'a Latents,
+    /// What the receiver has of the frame: latents of the view.
+    pub received: &'a [f32],
     pub packet: &'a Packet,
+}
+
+/// Latents of the view, as the receiver has them.
+#[derive(Default)]
+pub struct Received {
+    steady: Steady,
+    values: Vec<f32>,
+}
+
+impl Received {
+    /// Takes a frame of detection's layer.
+    pub fn follow(&mut self, latents: &Latents, header: &Header) {
+        if header.repeat {
+            return;
+        }
+        self.values.resize(latents.q.len(), 0.0);
+        quant::dequantize(&latents.q, header.qindex, &mut self.values);
+        self.steady
+            .follow(&self.values, quant::step(header.qindex), header.key);
+    }
+
+    /// After the last frame.
+    pub fn latents(&self) -> &[f32] {
+        self.steady.latents()
+    }
 }
 
 /// Network and encoder of the layer.
@@ -29,7 +56,6 @@ pub struct Layer {
     config: Config,
     channels: u16,
     stride: u32,
-    received: Vec<f32>,
     /// Latents of the last frame that was not a repeat; empty before the first.
     latents: Vec<f32>,
     broken: bool,
@@ -52,7 +78,6 @@ impl Layer {
             config,
             channels: graph.channels,
             stride: graph.stride,
-            received: Vec::new(),
             latents: Vec::new(),
             broken: true,
         }))
@@ -79,13 +104,11 @@ impl Layer {
         let Frame {
             x,
             geometry,
-            base,
+            received,
             packet,
         } = *frame;
         if let Some(x) = x {
-            self.received.resize(base.q.len(), 0.0);
-            quant::dequantize(&base.q, packet.header.qindex, &mut self.received);
-            let latents = self.enhancer.run(x, &self.received, geometry)?;
+            let latents = self.enhancer.run(x, received, geometry)?;
             self.latents.clear();
             self.latents.extend_from_slice(latents);
         }
