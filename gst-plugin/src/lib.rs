@@ -5,6 +5,7 @@
 
 pub mod caps;
 pub mod generated;
+pub mod latency;
 pub mod model;
 pub mod regions;
 pub mod units;

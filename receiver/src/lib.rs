@@ -14,7 +14,6 @@ pub mod config;
 mod detect;
 mod error;
 mod intake;
-mod latency;
 mod lines;
 mod link;
 mod receiver;

@@ -1,8 +1,7 @@
 //! What is counted per stream, and the lines that tell it.
 
-use crate::clock;
-use crate::latency::Window;
 use cis_codec::frame::Header;
+use gstcis::latency::{self, Window};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -93,7 +92,7 @@ impl Stats {
         self.objects.add(objects as u64);
         // What came out of a camera's spool says nothing about how quick things are.
         if !header.late
-            && let Some(latency) = clock::since(header.capture_utc_ns)
+            && let Some(latency) = latency::since(header.capture_utc_ns)
         {
             self.latency.lock().add(latency);
         }

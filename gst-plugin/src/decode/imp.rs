@@ -21,7 +21,7 @@ use super::stats::Stats;
 use crate::generated::{self, Quality};
 use crate::model::ModelSettings;
 use crate::units::{self, Outcome};
-use crate::{caps, regions};
+use crate::{caps, latency, quic, regions};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("cisdecode", gst::DebugColorFlags::empty(), Some("decoder of cis"))
@@ -66,7 +66,9 @@ impl CisDecode {
                 if frame.header.key {
                     state.enhancement.reset();
                 }
-                state.pts_ns = frame.header.pts_ns;
+                let header = &frame.header;
+                state.pts_ns = header.pts_ns;
+                state.captured_ns = if header.late { 0 } else { header.capture_utc_ns };
                 if !frame.header.repeat {
                     let step = quant::step(frame.header.qindex);
                     state.view.follow(frame.latents, step, frame.header.key);
@@ -198,6 +200,14 @@ impl CisDecode {
             return obj.drop_frame(frame);
         }
         self.fill(&mut frame, repeat, quality)?;
+        if let Some(took) = self
+            .state
+            .lock()
+            .as_ref()
+            .and_then(|state| latency::since(state.captured_ns))
+        {
+            self.stats.lock().latency.add(took);
+        }
         let shown = frame.output_buffer().and_then(generated::quality_of);
         self.set_quality(shown.unwrap_or(quality));
         obj.finish_frame(frame)
@@ -308,7 +318,7 @@ impl ObjectImpl for CisDecode {
             properties.push(
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
-                    .blurb("frames, restored, repeats, enhanced, unusable (units of the enhancement layer), late (QoS), damaged, dropped, restore-ms-{last,mean}")
+                    .blurb("frames, restored, repeats, enhanced, unusable (units of the enhancement layer), late (QoS), damaged, dropped, restore-ms-{last,mean}, latency-ms-{p50,p95,max} (from capture to picture by the two clocks, of the newest 512; -1: unknown)")
                     .read_only()
                     .build(),
             );
@@ -414,8 +424,12 @@ impl VideoDecoderImpl for CisDecode {
         true
     }
 
+    /// At the end of the stream the counters go out as an element message too: `gst-launch-1.0 -m` shows it.
     fn finish(&self) -> Flow {
         self.show_waiting(Quality::Features, true)?;
+        let mut statistics = self.stats.lock().to_structure();
+        statistics.set_name("cisdecode-stats");
+        quic::post(&*self.obj(), statistics);
         self.parent_finish()
     }
 

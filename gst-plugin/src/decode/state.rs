@@ -24,8 +24,9 @@ pub struct State {
     /// For how many frames it has been shown.
     pub times: u32,
     pub enhancement: EnhancementReader,
-    /// Time stamp of the newest frame, as its unit says.
+    /// Time stamp of the newest frame, as its unit says, and when it was captured; 0: nobody knows, or it comes from a spool.
     pub pts_ns: u64,
+    pub captured_ns: u64,
     /// For so many frames more a frame waits for its unit of the enhancement layer: one that is lost now and then is no reason not to.
     pub expecting: u32,
     /// The frame that waits.
@@ -57,6 +58,7 @@ impl State {
             current: false,
             times: 0,
             pts_ns: 0,
+            captured_ns: 0,
             expecting: 0,
             waiting: None,
         })

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::latency::Window;
+
 /// Counts since the element was started.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
@@ -25,10 +27,17 @@ pub struct Stats {
     pub last: Duration,
     /// The same, all pictures.
     pub sum: Duration,
+    /// From the capture of a frame to its picture, as far as cameras say when that was.
+    pub latency: Window,
 }
 
 impl Stats {
     pub fn to_structure(&self) -> gst::Structure {
+        let latency = |percent| {
+            self.latency
+                .percentile(percent)
+                .map_or(-1.0, |took| took.as_secs_f64() * 1e3)
+        };
         gst::Structure::builder("stats")
             .field("frames", self.frames)
             .field("restored", self.restored)
@@ -43,6 +52,9 @@ impl Stats {
                 "restore-ms-mean",
                 self.sum.as_secs_f64() * 1e3 / self.restored.max(1) as f64,
             )
+            .field("latency-ms-p50", latency(50))
+            .field("latency-ms-p95", latency(95))
+            .field("latency-ms-max", latency(100))
             .build()
     }
 }

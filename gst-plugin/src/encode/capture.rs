@@ -1,8 +1,8 @@
 //! When a frame was captured, in UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use gst::prelude::*;
+
+use crate::latency;
 
 /// Nanoseconds since the Unix epoch: what a `timestamp/x-unix` reference timestamp says, else the system's time now less
 /// what has passed since the frame was due on the pipeline's clock.
@@ -19,8 +19,7 @@ pub fn utc_ns(element: &gst::Element, buffer: &gst::BufferRef, running_time: Opt
 }
 
 fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(latency::now().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Zero for frames that are ahead of the clock, as those of a file are.

@@ -448,12 +448,7 @@ impl VideoEncoderImpl for CisEncode {
         if let Some(opened) = &self.state.lock().opened {
             statistics.set("front-macs", opened.model.bundle.manifest().front.macs);
         }
-        // Nobody need listen.
-        let _ = self.obj().post_message(
-            gst::message::Element::builder(statistics)
-                .src(&*self.obj())
-                .build(),
-        );
+        quic::post(&*self.obj(), statistics);
         self.parent_finish()
     }
 

@@ -1,12 +1,22 @@
-//! Percentiles of the newest latencies, in a fixed amount of memory.
+//! How long ago something was captured, and percentiles of the newest such latencies in a fixed amount of memory.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The system's time since the Unix epoch.
+pub fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How long ago `utc_ns` (ns since the Unix epoch) was; zero when it lies ahead, `None` when it is 0, which says that it is not known. Means something where the clocks of both machines agree.
+pub fn since(utc_ns: u64) -> Option<Duration> {
+    (utc_ns != 0).then(|| now().saturating_sub(Duration::from_nanos(utc_ns)))
+}
 
 /// How many of the newest samples count.
 const WINDOW: usize = 512;
 
 /// The newest samples, as a ring.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Window {
     millis: Vec<u32>,
     next: usize,
