@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{BundleId, Decoder, Limits, Prior, frame};
+use crate::frame::{Fields, HeaderWriter};
+use crate::{BundleId, Decoder, Latents, Limits, Prior, Shape, Size, frame, quant};
 
 /// Small limits, so that a fuzzer finds its way and memory stays bounded.
 pub fn limits() -> Limits {
@@ -38,6 +39,57 @@ pub fn stream(mut data: &[u8]) -> usize {
             data = rest;
         }
         data = data.get(1..).unwrap_or_default();
+    }
+    decoded
+}
+
+/// Decodes entropy-coded payloads in headers that are right: checksums keep whole units that a fuzzer invents from ever getting here. The first four bytes are channels, width, height and
+/// qindex, then two bytes of length come before each payload; the first one is of a key frame. Returns the number of frames decoded.
+pub fn payload(data: &[u8]) -> usize {
+    let (Ok(bundle), Some((&[channels, width, height, qindex], mut rest))) =
+        ("test".parse::<BundleId>(), data.split_first_chunk::<4>())
+    else {
+        return 0;
+    };
+    let shape = Shape {
+        channels: 1 + u16::from(channels) % 96,
+        width: 1 + u16::from(width) % 12,
+        height: 1 + u16::from(height) % 12,
+    };
+    let mut fields = Fields {
+        layer: frame::DETECTION,
+        pts_ns: 0,
+        capture_utc_ns: 0,
+        bundle: bundle.clone(),
+        source: Size {
+            width: 64,
+            height: 64,
+        },
+        shape,
+        qindex: qindex % (quant::QINDEX_MAX + 1),
+    };
+    let mut writer = HeaderWriter::default();
+    let mut decoder = Decoder::new(bundle, Arc::new(Prior::default()), limits());
+    let mut decoded = 0;
+    while let Some((&[low, high], after)) = rest.split_first_chunk::<2>() {
+        let (payload, after) = after.split_at(
+            after
+                .len()
+                .min(usize::from(u16::from_le_bytes([low, high]) % 4096)),
+        );
+        rest = after;
+        let unit = match fields.pts_ns {
+            0 => Some(writer.key(&fields, payload)),
+            _ => writer.inter(&fields, Some(payload)),
+        };
+        fields.pts_ns += 40_000_000;
+        fields.qindex = (fields.qindex + low % 3) % (quant::QINDEX_MAX + 1);
+        let Some((unit, _)) = unit else { break };
+        let Ok(frame) = decoder.decode(&unit) else { break };
+        assert!(
+            frame.latents.q.len() == shape.len() && frame.latents.q.iter().all(|q| q.abs() <= Latents::MAX)
+        );
+        decoded += 1;
     }
     decoded
 }

@@ -23,6 +23,8 @@ mod quicsrc;
 // What the receiver does as the elements do.
 pub use detect::classes::parse as parse_classes;
 pub use json::line::write as json_line;
+#[doc(hidden)]
+pub use parse::framer::fuzz as fuzz_file;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;

@@ -8,8 +8,8 @@ mod backoff;
 mod control;
 mod error;
 mod files;
-#[cfg(test)]
-mod fuzz;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "keys")]
 pub mod keys;
 pub mod listener;

@@ -144,6 +144,35 @@ impl Framer {
     }
 }
 
+/// Body of a fuzz target: cuts up `data`, which comes in two pieces; returns the number of units.
+pub fn fuzz(data: &[u8]) -> usize {
+    let (mut framer, mut rest, mut units) = (Framer::new(Limits::default()), data, 0);
+    let mut shown = data.len() / 2;
+    while !rest.is_empty() {
+        let end = shown == data.len();
+        let seen = &rest[..rest.len() - (data.len() - shown)];
+        let used = match framer.next(seen, end) {
+            Step::Unit(header) => {
+                units += 1;
+                header.unit_len
+            }
+            Step::Need(bytes) => {
+                assert!(!end && bytes > seen.len(), "what is missing would come");
+                shown = data.len();
+                continue;
+            }
+            Step::Skip { bytes, damage } => {
+                assert!(bytes > 0 && damage.is_none_or(|reason| !reason.is_empty()));
+                bytes
+            }
+            Step::Unsupported(_) => break,
+        };
+        assert!(used <= seen.len());
+        rest = &rest[used..];
+    }
+    units
+}
+
 fn truncated(bytes: usize) -> String {
     format!("the stream ends inside a unit, after {bytes} bytes of it")
 }

@@ -3,7 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-mod framer;
+pub(crate) mod framer;
 mod imp;
 mod locate;
 mod timeline;

@@ -1,0 +1,8 @@
+//! Messages of the control stream, in two pieces.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    if let Some((&cut, data)) = data.split_first() {
+        cis_link::fuzz::control(data, cut.into());
+    }
+});
