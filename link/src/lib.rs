@@ -21,6 +21,8 @@ mod tls;
 mod token;
 mod transport;
 mod unit;
+#[cfg(test)]
+mod virtual_time;
 pub mod wire;
 
 pub use error::Error;

@@ -32,7 +32,7 @@ pub use receipt::Receipt;
 use crate::wire::Close;
 use crate::{Error, StreamName, Tokens, tls, transport};
 use allowance::Handshakes;
-use shared::Shared;
+pub(crate) use shared::Shared;
 
 /// How long the goodbyes may take when nobody waits for them.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -148,13 +148,14 @@ impl Drop for Listener {
     }
 }
 
-fn server_config(config: &Config, auth: &Auth) -> Result<quinn::ServerConfig, Error> {
+pub(crate) fn server_config(config: &Config, auth: &Auth) -> Result<quinn::ServerConfig, Error> {
     let mut quic = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&config.tls, auth)?));
     quic.transport_config(Arc::new(transport::server(config.limits.idle_timeout)?));
     Ok(quic)
 }
 
-async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
+/// What a listener's thread does.
+pub(crate) async fn work(shared: &Arc<Shared>, endpoint: Endpoint) {
     let mut sessions = JoinSet::new();
     let mut handshakes = Handshakes::new(shared.config.limits.handshakes_per_second);
     let mut closing = shared.closing.subscribe();

@@ -3,7 +3,7 @@
 //! The network never ends a [`Sender`]; it only shows in [`Event`]s and [`Stats`].
 
 mod config;
-mod dial;
+pub(crate) mod dial;
 mod enhancement;
 mod event;
 mod failure;
@@ -21,7 +21,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use tokio::runtime::Runtime;
 
 pub use config::{BackoffRange, ClientTls, Config, Congestion as CongestionControl, SpoolConfig};
 pub use event::{Congestion, DropReason, Event, Outcome, Stats};
@@ -53,33 +52,14 @@ impl Sender {
     /// Reads the files, checks the settings and starts the thread `cis-link`, which connects. An error is about the
     /// settings or the machine; whether the receiver can be reached is told by events.
     pub fn start(config: Config) -> Result<Self, Error> {
-        config.check()?;
-        let mut quic = quinn::ClientConfig::new(Arc::new(tls::client(&config.tls)?));
-        let mut transport = transport::client(config.idle_timeout, config.keep_alive, config.send_window)?;
-        let meter = Arc::new(meter::Meter::default());
-        transport.congestion_controller_factory(Arc::new(meter::Factory {
-            kind: config.congestion,
-            meter: meter.clone(),
-        }));
-        let spool = config.spool.as_ref().map(|spool| {
-            Spool::open(
-                &spool.dir,
-                &config.stream,
-                &config.bundle,
-                spool.max_bytes,
-                instance(),
-            )
-        });
-        quic.transport_config(Arc::new(transport));
+        let (work, events) = Work::new(config)?;
         let runtime = crate::runtime()?;
-        let (shared, events) = Shared::new(&config, spool.transpose()?);
-        let shared = Arc::new(shared);
+        let shared = work.shared.clone();
         let (report, delivered) = crossbeam_channel::bounded(1);
-        let on_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("cis-link".into())
             .spawn(move || {
-                let all = work(&runtime, &on_thread, &config, &quic, &meter);
+                let all = runtime.block_on(work.run(Arc::new(dial::open)));
                 // A look-up of a name may still be running; nobody waits for it.
                 runtime.shutdown_background();
                 let _ = report.send(all);
@@ -148,52 +128,87 @@ impl Drop for Sender {
     }
 }
 
-/// Connects again and again. Returns whether everything that waited when the application finished was delivered.
-fn work(
-    runtime: &Runtime,
-    shared: &Shared,
-    config: &Config,
-    quic: &quinn::ClientConfig,
-    meter: &meter::Meter,
-) -> bool {
-    let mut backoff = Backoff::new(config.backoff.min, config.backoff.max);
-    let instance = instance();
-    let mut pace = pace::Pace::new(config.latency_budget);
-    let mut all = true;
-    runtime.block_on(async {
+/// What a sender's thread does.
+pub(crate) struct Work {
+    pub(crate) shared: Arc<Shared>,
+    config: Config,
+    quic: quinn::ClientConfig,
+    meter: Arc<meter::Meter>,
+}
+
+impl Work {
+    /// Reads the files and checks the settings.
+    pub(crate) fn new(config: Config) -> Result<(Self, Receiver<Event>), Error> {
+        config.check()?;
+        let mut quic = quinn::ClientConfig::new(Arc::new(tls::client(&config.tls)?));
+        let mut transport = transport::client(config.idle_timeout, config.keep_alive, config.send_window)?;
+        let meter = Arc::new(meter::Meter::default());
+        transport.congestion_controller_factory(Arc::new(meter::Factory {
+            kind: config.congestion,
+            meter: meter.clone(),
+        }));
+        let spool = config.spool.as_ref().map(|spool| {
+            Spool::open(
+                &spool.dir,
+                &config.stream,
+                &config.bundle,
+                spool.max_bytes,
+                instance(),
+            )
+        });
+        quic.transport_config(Arc::new(transport));
+        let (shared, events) = Shared::new(&config, spool.transpose()?);
+        let work = Self {
+            shared: Arc::new(shared),
+            config,
+            quic,
+            meter,
+        };
+        Ok((work, events))
+    }
+
+    /// Connects again and again, from sockets that `open` makes. Returns whether everything that waited when the application finished was delivered.
+    pub(crate) async fn run(&self, open: Arc<dial::Open>) -> bool {
+        let shared = &*self.shared;
         let sync = async {
             loop {
                 tokio::time::sleep(SYNC_PERIOD).await;
                 shared::sync(shared, tokio::time::Instant::now());
             }
         };
-        let work = async {
-            loop {
-                if shared.drained() {
-                    return all;
-                }
-                let lost = shared.stats().units_lost;
-                let failure = match session::run(shared, config, quic, instance, meter, &mut pace).await {
-                    End::Finished => return all && shared.drained(),
-                    End::Stopped => return false,
-                    End::Failed(failure) => failure,
-                };
-                if *shared.phase.borrow() == Phase::Finishing && shared.stats().units_lost > lost {
-                    all = false;
-                }
-                let retry_in = report(shared, failure, &mut backoff);
-                tokio::select! {
-                    () = tokio::time::sleep(retry_in) => {}
-                    () = shared.reached(Phase::Stopped) => return false,
-                    () = shared.nothing_left() => {}
-                }
-            }
-        };
         tokio::select! {
-            all = work => all,
+            all = self.connect(&open) => all,
             () = sync => false,
         }
-    })
+    }
+
+    async fn connect(&self, open: &Arc<dial::Open>) -> bool {
+        let shared = &*self.shared;
+        let mut backoff = Backoff::new(self.config.backoff.min, self.config.backoff.max);
+        let instance = instance();
+        let mut pace = pace::Pace::new(self.config.latency_budget);
+        let mut all = true;
+        loop {
+            if shared.drained() {
+                return all;
+            }
+            let lost = shared.stats().units_lost;
+            let failure = match session::run(self, open, instance, &mut pace).await {
+                End::Finished => return all && shared.drained(),
+                End::Stopped => return false,
+                End::Failed(failure) => failure,
+            };
+            if *shared.phase.borrow() == Phase::Finishing && shared.stats().units_lost > lost {
+                all = false;
+            }
+            let retry_in = report(shared, failure, &mut backoff);
+            tokio::select! {
+                () = tokio::time::sleep(retry_in) => {}
+                () = shared.reached(Phase::Stopped) => return false,
+                () = shared.nothing_left() => {}
+            }
+        }
+    }
 }
 
 fn report(shared: &Shared, failure: Failure, backoff: &mut Backoff) -> Duration {

@@ -1,5 +1,6 @@
 //! Owns one connection of a sender, from the hello to the end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use parking_lot::Mutex;
 use quinn::Connection;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::Work;
 use super::config::Config;
 use super::dial;
 use super::event::Congestion;
@@ -42,16 +44,15 @@ pub enum End {
 }
 
 /// Connects, sends what there is to send, and says how it ended.
-pub async fn run(
-    shared: &Shared,
-    config: &Config,
-    quic: &quinn::ClientConfig,
-    instance: [u8; INSTANCE_LEN],
-    meter: &Meter,
-    pace: &mut Pace,
-) -> End {
+pub async fn run(work: &Work, open: &Arc<dial::Open>, instance: [u8; INSTANCE_LEN], pace: &mut Pace) -> End {
+    let Work {
+        shared,
+        config,
+        quic,
+        meter,
+    } = work;
     pace.reconnected();
-    let dial = tokio::time::timeout(config.connect_timeout, dial::dial(config, quic));
+    let dial = tokio::time::timeout(config.connect_timeout, dial::dial(config, quic, open));
     let dialled = tokio::select! {
         dialled = dial => dialled,
         () = shared.reached(Phase::Stopped) => return End::Stopped,
