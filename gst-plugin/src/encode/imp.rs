@@ -277,6 +277,15 @@ impl VideoEncoderImpl for CisEncode {
             opened.model.id,
             opened.model.bundle.origin()
         );
+        let always = self.settings.lock().enhancement == Enhancement::Always;
+        if always && opened.model.bundle.manifest().enhance.is_none() {
+            let id = &opened.model.id;
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("Bundle {id} has no enhancement layer: enhancement=always codes none")
+            );
+        }
         *self.stats.lock() = Stats::default();
         *self.feedback.lock() = Feedback::default();
         *self.wish.lock() = Wish::default();

@@ -231,6 +231,23 @@ fn pictures_get_better_and_fall_back_without_a_glitch() {
 }
 
 #[test]
+fn a_bundle_without_the_layer_says_so_where_it_is_always_wanted() {
+    for (option, told) in [("always", 1), ("on-request", 0)] {
+        let ran = run(&format!(
+            "{SOURCE} ! cisencode model={} input-size=128 enhancement={option} ! appsink name=out sync=false",
+            crate::common::tiny()
+        ))
+        .ok();
+        assert!(ran.units().iter().all(|unit| layer(unit) == DETECTION));
+        let warnings = ran
+            .warnings
+            .iter()
+            .filter(|text| text.contains("enhancement=always"));
+        assert_eq!(warnings.count(), told, "{:?}", ran.warnings);
+    }
+}
+
+#[test]
 fn files_carry_both_layers() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("both.cis");
