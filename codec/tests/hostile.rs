@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::{fs, path::Path};
+
 use cis_codec::{Decoder, Limits, Prior, decode, encode, frame, fuzz};
 use common::*;
 use proptest::prelude::*;
@@ -261,5 +263,20 @@ proptest! {
         let mut prior = b"cisprior\x01".to_vec();
         prior.extend_from_slice(&data);
         fuzz::prior(&prior);
+    }
+}
+
+#[test]
+fn what_fuzzers_found_their_way_with_is_read_or_refused() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    for (target, run) in [
+        ("stream", fuzz::stream as fn(&[u8]) -> usize),
+        ("payload", fuzz::payload),
+    ] {
+        let files = fs::read_dir(corpus.join(target)).unwrap();
+        let decoded: usize = files
+            .map(|file| run(&fs::read(file.unwrap().path()).unwrap()))
+            .sum();
+        assert!(decoded > 10, "{target}: {decoded} frames");
     }
 }

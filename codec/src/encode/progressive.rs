@@ -3,7 +3,7 @@
 //! A layer for the eye has too much in it for any one frame of a thin link. So a frame updates the positions where a bit takes most error away, for as long as the scene there is
 //! likely to stay as it is, as many as the rate allows, and leaves the others as the receiver has them. A position is given none, its first few channels, more of them, or all; the rest become zero. So what is new or moves
 //! soon has a rough picture, and what stands still gets sharper as bits are left over. A key frame is empty. Channels come in the order of
-//! their importance. A pure function of latents, time stamps and sizes.
+//! their importance. Where that leaves bits over, the quantiser gets finer by an octave, which changes no symbol that is there but doubles it. A pure function of latents, time stamps and sizes.
 
 use crate::{Latents, Shape, quant};
 
@@ -21,6 +21,14 @@ const MOMENT_S: f64 = 0.1;
 const LASTS_MAX: f64 = 20.0;
 /// Change from one frame to the next, in steps squared, from which on a position is said to move.
 const MOVED: f32 = 1.0;
+/// Octaves (eight quantiser indices) by which the layer may get finer.
+const OCTAVES_MAX: u8 = 2;
+/// Part of a frame's bits below which they are left over.
+const SPARE: f64 = 0.7;
+/// A position that has been still for so long no longer moves.
+const REST_S: f32 = 1.0;
+/// For so long bits have to be left over, or lack for what moves, before the quantiser changes.
+const PATIENCE_S: f64 = 1.0;
 /// A gap between time stamps counts as this at most, and most of the rate that is saved up.
 const GAP_MAX_S: f64 = 0.5;
 
@@ -29,6 +37,7 @@ const GAP_MAX_S: f64 = 0.5;
 struct Update {
     position: u32,
     stage: usize,
+    moves: bool,
     /// Squared error taken away by a bit, times the moments for which it will.
     worth: f64,
 }
@@ -43,6 +52,10 @@ pub struct Progressive {
     /// Bits that the updates of the frame should take, by [`STAGES`].
     expected: f64,
     last_pts_ns: Option<u64>,
+    /// By how many octaves the quantiser is finer than it was asked to be, and for how long bits have been left over or lacked.
+    finer: u8,
+    spare_s: f64,
+    lack_s: f64,
     updates: Vec<Update>,
     latents: Vec<f32>,
     /// Latents of the frame before, and for how long each position has been much the same, in seconds.
@@ -51,7 +64,12 @@ pub struct Progressive {
 }
 
 impl Progressive {
-    /// What to code of the frame at `pts_ns`, at `rate` bit/s and this quantiser index: the latents, with what the receiver has already wherever nothing is to change. `known`
+    /// The quantiser index of the next frame, between the one asked for and the finest that is legal.
+    pub fn qindex(&self, asked: u8, finest: u8) -> u8 {
+        asked.saturating_sub(8 * self.finer).max(finest.min(asked))
+    }
+
+    /// What to code of the frame at `pts_ns`, at `rate` bit/s and this quantiser index (see [`Self::qindex`]): the latents, with what the receiver has already wherever nothing is to change. `known`
     /// is that, and its quantiser index; `None`: the frame is a key frame.
     pub fn plan(
         &mut self,
@@ -72,6 +90,7 @@ impl Progressive {
         self.latents.resize(latents.len(), 0.0);
         let known = known.filter(|(known, _)| known.shape == shape && latents.len() == shape.len());
         let Some((known, its)) = known else {
+            (self.finer, self.spare_s, self.lack_s) = (0, 0.0, 0.0);
             return &self.latents;
         };
         quant::dequantize(&known.q, its, &mut self.latents);
@@ -89,6 +108,7 @@ impl Progressive {
                 self.latents[at] = if channel < channels { latents[at] } else { 0.0 };
             }
         }
+        self.consider_octave(gap, rate, room);
         &self.latents
     }
 
@@ -108,6 +128,23 @@ impl Progressive {
         self.expected = 0.0;
     }
 
+    /// Finer if there is little left to say, and back if what moves would have to wait for what gets finer.
+    fn consider_octave(&mut self, gap: f64, rate: f64, room: f64) {
+        let bits = |moves: bool| {
+            let some = self.updates.iter().filter(|update| update.moves || !moves);
+            some.map(|update| STAGES[update.stage].1).sum::<f64>()
+        };
+        let goes_on = |holds: bool, so_far: f64| if holds { so_far + gap } else { 0.0 };
+        let share = rate * gap / self.dearness.exp();
+        self.spare_s = goes_on(bits(false) < SPARE * share, self.spare_s);
+        self.lack_s = goes_on(bits(true) > room.max(share), self.lack_s);
+        if self.spare_s > PATIENCE_S && self.finer < OCTAVES_MAX {
+            (self.finer, self.spare_s) = (self.finer + 1, 0.0);
+        } else if self.lack_s > PATIENCE_S && self.finer > 0 {
+            (self.finer, self.lack_s) = (self.finer - 1, 0.0);
+        }
+    }
+
     /// Notes which positions stand still.
     fn observe(&mut self, latents: &[f32], shape: Shape, qindex: u8, gap: f64) {
         let plane = usize::from(shape.width) * usize::from(shape.height);
@@ -116,7 +153,8 @@ impl Progressive {
             self.before = latents.to_vec();
             return;
         }
-        let scale = 1.0 / quant::step(qindex);
+        // Of the step that was asked for: noise must not count as movement because the step got finer.
+        let scale = 1.0 / quant::step(qindex + 8 * self.finer);
         for position in 0..plane {
             let change: f32 = (position..latents.len())
                 .step_by(plane)
@@ -162,6 +200,7 @@ impl Progressive {
                 // At most 65535 on each side.
                 position: position as u32,
                 stage,
+                moves: self.still_s[position] < REST_S,
                 worth: f64::from(before - sent[stage] - zeroed[stage]) * lasts / (bits * dearness),
             });
             let best = updates.max_by(|a, b| a.worth.total_cmp(&b.worth));
@@ -270,6 +309,47 @@ mod tests {
             .filter(|at| at % 80 != 17 && (plan[*at] - still[*at]).abs() > step)
             .count();
         assert_eq!(others, 0);
+    }
+
+    #[test]
+    fn what_is_left_over_makes_it_finer_until_something_moves() {
+        let (still, mut progressive) = (picture(0), Progressive::default());
+        let mut known = Latents {
+            shape: SHAPE,
+            q: vec![0; SHAPE.len()],
+        };
+        let mut at = QINDEX;
+        let mut seen = Vec::new();
+        for frame in 0..200u64 {
+            // From the middle on every position is another one in every frame.
+            let moved = picture(frame as usize);
+            let latents = if frame < 100 { &still } else { &moved };
+            let before = (frame > 0).then_some((&known, at));
+            let qindex = progressive.qindex(QINDEX, 8);
+            let plan = progressive.plan(latents, SHAPE, before, frame * 100_000_000, (40_000.0, qindex));
+            let step = quant::step(qindex);
+            let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
+            let rescaled = |q: i16| (f32::from(q) * quant::step(at) / step).round() as i16;
+            let changed = q
+                .iter()
+                .zip(&known.q)
+                .filter(|(a, b)| **a != rescaled(**b))
+                .count();
+            progressive.sent(10 + changed * 5 / 8);
+            (known.q, at) = (q, qindex);
+            seen.push(qindex);
+        }
+        assert_eq!(
+            (seen[0], seen[99], seen[199]),
+            (QINDEX, QINDEX - 16, QINDEX),
+            "{seen:?}"
+        );
+        assert!(seen.windows(2).all(|pair| pair[0].abs_diff(pair[1]) % 8 == 0));
+        assert_eq!(
+            Progressive::default().qindex(20, 24),
+            20,
+            "never coarser than asked for"
+        );
     }
 
     #[test]

@@ -126,6 +126,9 @@ impl Layer {
         if config.bitrate > 0 {
             let rate = f64::from(std::mem::take(&mut config.bitrate)) * 1000.0;
             let known = (!key).then(|| (self.encoder.reconstruction(), self.encoder.qindex()));
+            if !key {
+                config.qindex = self.progressive.qindex(config.qindex, config.qindex_min);
+            }
             let how = (rate, config.qindex);
             latents = self
                 .progressive

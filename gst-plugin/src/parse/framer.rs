@@ -176,3 +176,15 @@ pub fn fuzz(data: &[u8]) -> usize {
 fn truncated(bytes: usize) -> String {
     format!("the stream ends inside a unit, after {bytes} bytes of it")
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_a_fuzzer_found_its_way_with_is_cut_up() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/file");
+        let files = std::fs::read_dir(corpus).expect("the corpus");
+        let units =
+            files.map(|file| super::fuzz(&std::fs::read(file.expect("an entry").path()).expect("a file")));
+        assert!(units.sum::<usize>() > 10);
+    }
+}

@@ -167,3 +167,21 @@ fn spool_segments() {
         })
     });
 }
+
+#[test]
+fn corpus() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    for (target, run) in [
+        ("control", control as fn(&[u8], usize) -> bool),
+        ("groups", units),
+    ] {
+        let files = std::fs::read_dir(corpus.join(target)).expect("the corpus");
+        let understood = files.filter(|file| {
+            let path = file.as_ref().expect("an entry").path();
+            let data = std::fs::read(path).expect("a file");
+            data.split_first()
+                .is_some_and(|(&cut, data)| run(data, cut.into()))
+        });
+        assert!(understood.count() > 10, "{target}");
+    }
+}
