@@ -14,14 +14,14 @@ pub fn limits() -> Limits {
     }
 }
 
-/// Reads a stream the way a parser and a decoder behind it do; returns the number of frames decoded.
+/// Reads a stream the way a parser and a decoder behind it do, with whatever bundle its key frames name; returns the number of frames decoded.
 pub fn stream(mut data: &[u8]) -> usize {
     let limits = limits();
     let Ok(bundle) = "test".parse::<BundleId>() else {
         return 0;
     };
-    let decoder = |layer| Decoder::of_layer(layer, bundle.clone(), Arc::new(Prior::default()), limits);
-    let mut decoders = [frame::DETECTION, frame::ENHANCEMENT].map(decoder);
+    let decoder = |layer, bundle| Decoder::of_layer(layer, bundle, Arc::new(Prior::default()), limits);
+    let mut decoders = [frame::DETECTION, frame::ENHANCEMENT].map(|layer| decoder(layer, bundle.clone()));
     let mut decoded = 0;
     while let Some(at) = frame::find_sync(data) {
         data = &data[at..];
@@ -29,10 +29,13 @@ pub fn stream(mut data: &[u8]) -> usize {
             let Some((unit, rest)) = data.split_at_checked(peek.unit_len) else {
                 break;
             };
-            let Some(decoder) = decoders.get_mut(usize::from(peek.layer)) else {
+            let Some(known) = decoders.get_mut(usize::from(peek.layer)) else {
                 break;
             };
-            if decoder.decode(unit).is_err() {
+            if let Ok(key) = frame::HeaderReader::of_layer(peek.layer, limits).read(unit) {
+                *known = decoder(peek.layer, key.bundle);
+            }
+            if known.decode(unit).is_err() {
                 break;
             }
             decoded += 1;
