@@ -127,7 +127,7 @@ def main() -> None:
     for name in ("clip", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, help="the elements' own when not given")
-    parser.add_argument("--truth", type=Path, help="labels of persons")
+    parser.add_argument("--truth", type=Path, help="labels of persons; needs --weights")
     parser.add_argument("--weights", type=Path, help="folder of the detectors")
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it no distance of features")
     parser.add_argument("--input-size", type=int, default=416)
@@ -138,6 +138,8 @@ def main() -> None:
     parser.add_argument("--codecs", nargs="*", choices=CODECS, default=list(CODECS), help="what it is compared with")
     parser.add_argument("--rates", nargs="+", default=["12+0", "12+12", "12+28", "12+60"], help="kbit/s of detection + enhancement")
     args = parser.parse_args()
+    if args.truth and not args.weights:
+        parser.error("--truth needs --weights")
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, seen, source = measure(args)

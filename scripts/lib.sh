@@ -20,6 +20,12 @@ as_root() {
     fi
 }
 
+# port KIND: an unused one, SOCK_DGRAM or SOCK_STREAM: a script may run beside other things.
+port() { python3 -c 'import socket, sys; s = socket.socket(socket.AF_INET6, getattr(socket, sys.argv[1])); s.bind(("", 0)); print(s.getsockname()[1])' "$1"; }
+
+# listening PORT: whether somebody does, UDP.
+listening() { ss -lunH "sport = :$1" | grep -q .; }
+
 # wait_for SECONDS COMMAND...: polls until the command succeeds; fails after SECONDS.
 wait_for() {
     local end=$((SECONDS + $1)); shift

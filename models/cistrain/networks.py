@@ -70,13 +70,8 @@ class ResidualBlock(nn.Module):
         return x + self.second(F.silu(self.first(F.silu(x))))
 
 
-class PlainBlock(nn.Module):
-    """Two 3x3 convolutions around a skip, the second silent at the start. The one activation follows a convolution, where runtimes fold it in."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, 1, 1)
-        self.second = zero(nn.Conv2d(width, width, 3, 1, 1))
+class PlainBlock(ResidualBlock):
+    """The same with one activation, which follows a convolution, where runtimes fold it in."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.leaky_relu(self.first(x), 0.1))

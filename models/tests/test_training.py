@@ -11,11 +11,11 @@ from cistrain import start
 from cistrain.data import Pairs
 from cistrain.enhance import ENHANCED
 from cistrain.families import Family
+from cistrain.loader import Loader
 from cistrain.networks import Front, Teacher
+from cistrain.perception import pixel_loss
 from cistrain.restore import Memory
 from cistrain.train import Schedule, Trainer, run
-from cistrain.loader import Loader
-from cistrain.perception import pixel_loss
 from cistrain.train_restore import RestoreTrainer, ViewSchedule
 
 SIZE = 128

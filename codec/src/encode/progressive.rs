@@ -64,35 +64,33 @@ pub struct Progressive {
 }
 
 impl Progressive {
-    /// The quantiser index of the next frame, between the one asked for and the finest that is legal.
-    pub fn qindex(&self, asked: u8, finest: u8) -> u8 {
-        asked.saturating_sub(8 * self.finer).max(finest.min(asked))
-    }
-
-    /// What to code of the frame at `pts_ns`, at `rate` bit/s and this quantiser index (see [`Self::qindex`]): the latents, with what the receiver has already wherever nothing is to change. `known`
-    /// is that, and its quantiser index; `None`: the frame is a key frame.
+    /// What to code of the frame at `pts_ns`, at `rate` bit/s: the latents, with what the receiver has already wherever nothing is to change, and the quantiser index to code them with,
+    /// which is the one asked for or, where bits are left over, a finer one down to `finest`. `known` is what the receiver has, and its quantiser index; `None`: the frame is a key frame.
     pub fn plan(
         &mut self,
         latents: &[f32],
         shape: Shape,
         known: Option<(&Latents, u8)>,
         pts_ns: u64,
-        (rate, qindex): (f64, u8),
-    ) -> &[f32] {
+        rate: f64,
+        (asked, finest): (u8, u8),
+    ) -> (&[f32], u8) {
         let gap = self
             .last_pts_ns
             .map_or(0.0, |last| pts_ns.saturating_sub(last) as f64 / 1e9);
         self.last_pts_ns = Some(pts_ns);
         self.credit = (self.credit + rate * gap.min(GAP_MAX_S)).min(rate * GAP_MAX_S);
         self.expected = 0.0;
-        self.observe(latents, shape, qindex, gap);
+        // By the step that was asked for: noise must not count as movement because the step got finer.
+        self.observe(latents, shape, asked, gap);
         self.latents.clear();
         self.latents.resize(latents.len(), 0.0);
         let known = known.filter(|(known, _)| known.shape == shape && latents.len() == shape.len());
         let Some((known, its)) = known else {
             (self.finer, self.spare_s, self.lack_s) = (0, 0.0, 0.0);
-            return &self.latents;
+            return (&self.latents, asked);
         };
+        let qindex = asked.saturating_sub(8 * self.finer).max(finest.min(asked));
         quant::dequantize(&known.q, its, &mut self.latents);
         self.rank(latents, shape, qindex);
         let plane = usize::from(shape.width) * usize::from(shape.height);
@@ -109,7 +107,7 @@ impl Progressive {
             }
         }
         self.consider_octave(gap, rate, room);
-        &self.latents
+        (&self.latents, qindex)
     }
 
     /// Learns what the frame has become; 0: it was not sent.
@@ -153,8 +151,7 @@ impl Progressive {
             self.before = latents.to_vec();
             return;
         }
-        // Of the step that was asked for: noise must not count as movement because the step got finer.
-        let scale = 1.0 / quant::step(qindex + 8 * self.finer);
+        let scale = 1.0 / quant::step(qindex);
         for position in 0..plane {
             let change: f32 = (position..latents.len())
                 .step_by(plane)
@@ -261,13 +258,10 @@ mod tests {
         for frame in 0..200u64 {
             let known = receiver.0.clone();
             let known = (frame > 0).then_some((&known, QINDEX));
-            let size = receiver.take(progressive.plan(
-                &latents,
-                SHAPE,
-                known,
-                frame * 100_000_000,
-                (4000.0, QINDEX),
-            ));
+            let time = frame * 100_000_000;
+            let (plan, qindex) = progressive.plan(&latents, SHAPE, known, time, 4000.0, (QINDEX, QINDEX));
+            assert_eq!(qindex, QINDEX);
+            let size = receiver.take(plan);
             progressive.sent(size);
             bytes += size;
             errors.push(receiver.error(&latents));
@@ -286,7 +280,7 @@ mod tests {
     #[test]
     fn what_moves_comes_first_and_a_key_frame_is_empty() {
         let (still, mut progressive, mut receiver) = (picture(0), Progressive::default(), Receiver::new());
-        let plan = progressive.plan(&still, SHAPE, None, 0, (1000.0, QINDEX));
+        let (plan, _) = progressive.plan(&still, SHAPE, None, 0, 1000.0, (QINDEX, QINDEX));
         assert!(plan.iter().all(|&y| y == 0.0));
         receiver.take(&still);
         let mut moved = still.clone();
@@ -299,7 +293,8 @@ mod tests {
             let known = receiver.0.clone();
             let known = Some((&known, QINDEX));
             plan = progressive
-                .plan(&moved, SHAPE, known, time, (1000.0, QINDEX))
+                .plan(&moved, SHAPE, known, time, 1000.0, (QINDEX, QINDEX))
+                .0
                 .to_vec();
             receiver.take(&plan);
         }
@@ -325,8 +320,8 @@ mod tests {
             let moved = picture(frame as usize);
             let latents = if frame < 100 { &still } else { &moved };
             let before = (frame > 0).then_some((&known, at));
-            let qindex = progressive.qindex(QINDEX, 8);
-            let plan = progressive.plan(latents, SHAPE, before, frame * 100_000_000, (40_000.0, qindex));
+            let time = frame * 100_000_000;
+            let (plan, qindex) = progressive.plan(latents, SHAPE, before, time, 40_000.0, (QINDEX, 8));
             let step = quant::step(qindex);
             let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
             let rescaled = |q: i16| (f32::from(q) * quant::step(at) / step).round() as i16;
@@ -345,11 +340,8 @@ mod tests {
             "{seen:?}"
         );
         assert!(seen.windows(2).all(|pair| pair[0].abs_diff(pair[1]) % 8 == 0));
-        assert_eq!(
-            Progressive::default().qindex(20, 24),
-            20,
-            "never coarser than asked for"
-        );
+        let (_, qindex) = progressive.plan(&still, SHAPE, Some((&known, at)), u64::MAX, 1000.0, (20, 24));
+        assert_eq!(qindex, 20, "never coarser than asked for");
     }
 
     #[test]
@@ -358,13 +350,14 @@ mod tests {
         let receiver = Receiver::new();
         for value in [f32::NAN, f32::INFINITY, f32::MIN] {
             let latents = vec![value; SHAPE.len()];
-            progressive.plan(&latents, SHAPE, Some((&receiver.0, 63)), u64::MAX, (1e12, 0));
+            progressive.plan(&latents, SHAPE, Some((&receiver.0, 63)), u64::MAX, 1e12, (0, 0));
             progressive.sent(usize::MAX >> 8);
             progressive.refused();
         }
         assert!(
             progressive
-                .plan(&[], SHAPE, Some((&receiver.0, 63)), 0, (0.0, 0))
+                .plan(&[], SHAPE, Some((&receiver.0, 63)), 0, 0.0, (0, 0))
+                .0
                 .is_empty()
         );
     }

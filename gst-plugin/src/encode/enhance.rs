@@ -126,13 +126,10 @@ impl Layer {
         if config.bitrate > 0 {
             let rate = f64::from(std::mem::take(&mut config.bitrate)) * 1000.0;
             let known = (!key).then(|| (self.encoder.reconstruction(), self.encoder.qindex()));
-            if !key {
-                config.qindex = self.progressive.qindex(config.qindex, config.qindex_min);
-            }
-            let how = (rate, config.qindex);
-            latents = self
-                .progressive
-                .plan(&self.latents, shape, known, header.pts_ns, how);
+            let range = (config.qindex, config.qindex_min);
+            (latents, config.qindex) =
+                self.progressive
+                    .plan(&self.latents, shape, known, header.pts_ns, rate, range);
             // Coarser is not what was planned, even if it would fit.
             config.qindex_max = config.qindex;
         }

@@ -143,7 +143,8 @@ fn in_parts(
         let pts_ns = index as u64 * gap_ns;
         let known = (index > 0).then(|| (encoder.reconstruction(), encoder.qindex()));
         let latents = &dump.frames[index % dump.frames.len()];
-        let plan = progressive.plan(latents, dump.shape, known, pts_ns, (rate, qindex));
+        // A model is learned for this index, so that it gets no finer.
+        let (plan, _) = progressive.plan(latents, dump.shape, known, pts_ns, rate, (qindex, qindex));
         let packet = encoder.encode(&input(dump, plan, pts_ns, index == 0))?;
         progressive.sent(packet.header.unit_len);
         Ok((encoder.reconstruction().clone(), packet.header.key))
