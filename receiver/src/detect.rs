@@ -1,7 +1,8 @@
 //! The detector's thread: one network for all streams. Frames come in order over a bounded queue; what is known of them
-//! goes to the JSON lines and to the view.
+//! goes to the outputs and to the view.
 
-use crate::lines::Lines;
+use crate::outputs::Outputs;
+use crate::report::Report;
 use crate::rtsp;
 use crate::slots::Slot;
 use crate::stream::{Registry, Stream};
@@ -56,7 +57,7 @@ pub fn start(
     detector: Detector,
     params: Params,
     bundle: Bundle,
-    lines: Lines,
+    outputs: Outputs,
     registry: Arc<Registry>,
     queue: Receiver<Job>,
 ) -> std::io::Result<JoinHandle<()>> {
@@ -64,7 +65,7 @@ pub fn start(
         detector,
         params,
         bundle,
-        lines,
+        outputs,
         registry,
         values: Vec::new(),
         healthy: true,
@@ -89,7 +90,7 @@ struct Worker {
     detector: Detector,
     params: Params,
     bundle: Bundle,
-    lines: Lines,
+    outputs: Outputs,
     registry: Arc<Registry>,
     values: Vec<f32>,
     healthy: bool,
@@ -124,14 +125,18 @@ impl Worker {
         } else {
             stream.stats.undetected.add(1);
         }
-        self.tell(&stream, &header, known.then_some(&*regions));
         if let Some(view) = &stream.view {
             view.push(rtsp::Frame {
-                header,
+                header: header.clone(),
                 unit,
-                regions,
+                regions: regions.clone(),
             });
         }
+        self.outputs.report(&Report {
+            stream,
+            header,
+            objects: known.then_some(regions),
+        });
     }
 
     fn detect(&mut self, stream: &Stream, header: &Header, latents: &Latents) -> bool {
@@ -165,16 +170,5 @@ impl Worker {
         self.values.resize(latents.q.len(), 0.0);
         quant::dequantize(&latents.q, header.qindex, &mut self.values);
         self.detector.detect(&self.values, &geometry, &self.params)
-    }
-
-    /// Writes the frame's line; `regions` are `None` when nobody looked for objects in it.
-    fn tell(&self, stream: &Stream, header: &Header, regions: Option<&[Region]>) {
-        if !self.lines.wanted() {
-            return;
-        }
-        match gstcis::json_line(stream.name.as_str(), header, regions, None) {
-            Ok(line) => self.lines.send(line),
-            Err(e) => tracing::error!(stream = %stream.name, "JSON line: {e}"),
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! The cis receiver daemon: many cameras in, detections and the operator's view out.
 //!
 //! ```text
-//! link --events--> intake --latents--> detect --lines---> json
-//!                    |                    `----frames---> view --appsrc--> RTSP
+//! link --events--> intake --latents--> detect --reports--> outputs (json, ...)
+//!                    |                    `-----frames---> view --appsrc--> RTSP
 //!                    `-------units------> record
 //! ```
 //!
@@ -14,12 +14,13 @@ pub mod config;
 mod detect;
 mod error;
 mod intake;
-mod lines;
 mod link;
+mod outputs;
 mod receiver;
 mod record;
-mod rotate;
+mod report;
 mod rtsp;
+mod services;
 mod signals;
 mod slots;
 mod stats;

@@ -3,10 +3,11 @@
 
 use crate::config::{self, Config};
 use crate::intake::Intake;
-use crate::lines::Lines;
 use crate::link::Link;
+use crate::outputs::{Json, Output, Outputs};
 use crate::record::Recorder;
 use crate::rtsp::{self, Server};
+use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
 use crate::{Error, detect, status};
@@ -28,7 +29,8 @@ pub struct Receiver {
     link: Arc<Link>,
     rtsp: Option<Arc<Server>>,
     registry: Arc<Registry>,
-    lines: Lines,
+    outputs: Outputs,
+    services: Option<Services>,
     stop: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -62,7 +64,9 @@ impl Receiver {
             true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
             false => None,
         };
-        let (lines, json_thread) = Lines::start(&config.json).map_err(Error::Output)?;
+        let services = Services::start().map_err(Error::Thread)?;
+        let (json, json_thread) = Json::start(&config.json).map_err(Error::Output)?.unzip();
+        let outputs = Outputs::new(json.map(|json| Box::new(json) as Box<dyn Output>));
         let ask_key = {
             let link = link.clone();
             move |stream: &_| link.ask_key(stream)
@@ -74,11 +78,11 @@ impl Receiver {
         let (jobs, queue) = bounded(JOBS);
         let (stop, stopped) = bounded(0);
         let limits = limits(&config.listen);
-        let detect_thread = detect::start(detector, params, bundle, lines.clone(), registry.clone(), queue)
+        let detect_thread = detect::start(detector, params, bundle, outputs.clone(), registry.clone(), queue)
             .map_err(Error::Thread)?;
         let interval = Duration::from_secs(config.status.interval);
         let status_thread =
-            status::start(interval, registry.clone(), lines.clone(), stopped).map_err(Error::Thread)?;
+            status::start(interval, registry.clone(), outputs.meters(), stopped).map_err(Error::Thread)?;
         let intake = Intake {
             link: link.clone(),
             jobs,
@@ -110,7 +114,8 @@ impl Receiver {
             link,
             rtsp,
             registry,
-            lines,
+            outputs,
+            services: Some(services),
             stop: Some(stop),
             threads: threads.collect(),
         })
@@ -156,23 +161,26 @@ impl Receiver {
     fn end(&mut self) -> Totals {
         self.link.close();
         self.stop = None;
-        // The writer of the lines ends when all their senders are gone, this one included.
-        let lines = std::mem::replace(&mut self.lines, Lines::nowhere());
-        let counters = lines.counters().clone();
-        drop(lines);
+        let meters = self.outputs.meters();
+        // Outputs end when nobody holds them any more: the detector, which ends first, and this.
+        self.outputs = Outputs::default();
         for thread in self.threads.drain(..) {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             if thread.join().is_err() {
                 tracing::error!("thread {name} panicked");
             }
         }
+        if let Some(services) = self.services.take() {
+            services.shutdown();
+        }
         self.rtsp = None;
+        let json = meters.iter().find(|meter| meter.name == "json");
         let (streams, sum) = self.registry.ended();
         Totals {
             streams,
             sum,
-            lines: counters.written(),
-            lines_lost: counters.dropped() + counters.failed(),
+            lines: json.map_or(0, |meter| meter.delivered.get()),
+            lines_lost: json.map_or(0, |meter| meter.lost()),
         }
     }
 }

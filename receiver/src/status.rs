@@ -1,6 +1,6 @@
 //! The thread that writes a status line per stream to the log, every few seconds.
 
-use crate::lines::Lines;
+use crate::outputs::Meter;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub fn start(
     interval: Duration,
     registry: Arc<Registry>,
-    lines: Lines,
+    meters: Vec<Arc<Meter>>,
     stop: Receiver<()>,
 ) -> std::io::Result<Option<JoinHandle<()>>> {
     if interval.is_zero() {
@@ -21,13 +21,19 @@ pub fn start(
     }
     let run = move || {
         let mut before = HashMap::new();
-        let mut lost = 0;
+        let mut lost = vec![0; meters.len()];
         while stop.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
             before = report(&registry, &before);
-            let lost_now = lines.counters().dropped() + lines.counters().failed();
-            if lost_now > lost {
-                tracing::warn!("{} JSON lines lost since the last status", lost_now - lost);
-                lost = lost_now;
+            for (meter, before) in meters.iter().zip(&mut lost) {
+                let now = meter.lost();
+                if now > *before {
+                    tracing::warn!(
+                        "{} messages of {} lost since the last status",
+                        now - *before,
+                        meter.name
+                    );
+                    *before = now;
+                }
             }
         }
     };

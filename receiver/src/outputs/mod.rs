@@ -1,0 +1,42 @@
+//! Where reports go: JSON lines, brokers, whoever else listens. No output may hold up a stream: each has a bounded queue of its own
+//! and counts what does not fit.
+
+mod json;
+mod meter;
+mod rotate;
+
+pub use json::Json;
+pub use meter::Meter;
+
+use crate::report::Report;
+use std::sync::Arc;
+
+/// Somebody who wants reports. Called on the detector's thread: queue, never wait.
+pub trait Output: Send + Sync {
+    /// A frame has been handled.
+    fn report(&self, report: &Report);
+
+    /// What became of what was given to it.
+    fn meter(&self) -> &Arc<Meter>;
+}
+
+/// All outputs.
+#[derive(Clone, Default)]
+pub struct Outputs(Arc<[Box<dyn Output>]>);
+
+impl Outputs {
+    /// These outputs.
+    pub fn new(outputs: impl IntoIterator<Item = Box<dyn Output>>) -> Self {
+        Self(outputs.into_iter().collect())
+    }
+
+    /// Hands a report to every output.
+    pub fn report(&self, report: &Report) {
+        self.0.iter().for_each(|output| output.report(report));
+    }
+
+    /// What became of the messages of each output.
+    pub fn meters(&self) -> Vec<Arc<Meter>> {
+        self.0.iter().map(|output| output.meter().clone()).collect()
+    }
+}
