@@ -24,7 +24,7 @@ import torch
 
 import yardsticks
 from cistrain.boxes import NOTHING
-from cistrain.clips import Geometry, frames, rate_of
+from cistrain.clips import Geometry, frames, thinned
 from cistrain.judges import Finder, Judge
 from cistrain.reference import Reference
 from evaluate import labels
@@ -63,8 +63,7 @@ def elements(pictures: np.ndarray, fps: float, rates: str, args) -> tuple[np.nda
 
 def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
     """Rows, a picture of every row by its name, and the source."""
-    every = max(1, round(rate_of(args.clip) / args.fps))
-    fps = rate_of(args.clip) / every
+    every, fps = thinned(args.clip, args.fps)
     numbered = list(frames(args.clip, args.frames * every, every))
     pictures = np.stack([rgb for _, rgb in numbered])
     geometry = Geometry.of(pictures.shape[2], pictures.shape[1], 2 * args.input_size, 64)

@@ -59,6 +59,13 @@ def rate_of(path: Path) -> float:
     return float(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS))
 
 
+def thinned(path: Path, rate: float = 10.0) -> tuple[int, float]:
+    """(n, frames per second) such that every n-th frame of a clip makes about `rate` frames per second."""
+    own = rate_of(path)
+    every = max(1, round(own / rate))
+    return every, own / every
+
+
 def picture(path: Path) -> np.ndarray:
     """A still as RGB."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)

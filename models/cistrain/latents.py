@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .bundle import Bundle
-from .clips import frames, picture, rate_of
+from .clips import frames, picture, thinned
 from .data import CLIPS, STILLS
 from .quantise import sequence
 
@@ -52,12 +52,11 @@ def main() -> None:
     args.input_size = args.input_size or bundle.default_size
     for name in CLIPS:
         path = args.data / "video" / name
-        fps = rate_of(path)
-        every = max(1, round(fps / 10))
+        every, fps = thinned(path)
         numbered = [rgb for _, rgb in frames(path, every=every)]
         first = max(0, (len(numbered) - args.frames) // 2)
         latents = of_pictures(bundle, numbered[first : first + args.frames], args.input_size, args.enhancement)
-        dump(latents, args.out / f"{Path(name).stem}.f32", fps / every)
+        dump(latents, args.out / f"{Path(name).stem}.f32", fps)
     paths = [p for s in STILLS for p in sorted((args.data / "images" / s).iterdir())]
     for i, path in enumerate(random.Random(1).sample(paths, min(args.stills, len(paths)))):
         latents = of_pictures(bundle, [picture(path)], args.input_size, args.enhancement)
