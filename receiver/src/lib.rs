@@ -1,7 +1,7 @@
 //! The cis receiver daemon: many cameras in, detections and the operator's view out.
 //!
 //! ```text
-//! link --events--> intake --latents--> detect --lines---> json
+//! link --events--> intake --lanes--> detector --lines---> json
 //!                    |                    `----frames---> view --appsrc--> RTSP
 //!                    `-------units------> record
 //! ```
@@ -14,6 +14,7 @@ pub mod config;
 mod detect;
 mod error;
 mod intake;
+mod lane;
 mod lines;
 mod link;
 mod receiver;
@@ -21,7 +22,6 @@ mod record;
 mod rotate;
 mod rtsp;
 mod signals;
-mod slots;
 mod stats;
 mod status;
 mod stream;
