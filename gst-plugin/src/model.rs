@@ -184,7 +184,7 @@ pub fn message(error: &Error) -> gst::ErrorMessage {
         Error::Io { .. } | Error::Manifest { .. } | Error::BundleFile { .. } | Error::Tensor { .. } => {
             gst::error_msg!(ResourceError::Read, ("{error}"))
         }
-        Error::Device { .. } | Error::OutOfRange { .. } => {
+        Error::Device { .. } | Error::OutOfRange { .. } | Error::Instance { .. } => {
             gst::error_msg!(ResourceError::Settings, ("{error}"))
         }
         _ => gst::error_msg!(StreamError::Failed, ("{error}")),

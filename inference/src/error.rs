@@ -91,6 +91,26 @@ pub enum Error {
         /// What ONNX Runtime said.
         reason: String,
     },
+    /// A shared network is in use with other settings.
+    #[error(
+        "model instance \"{name}\" is in use with {what} {found}: legal is the same, not {wanted}, or another name"
+    )]
+    Instance {
+        /// Its name.
+        name: String,
+        /// What differs.
+        what: &'static str,
+        /// What it has.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The thread of a shared network has ended.
+    #[error("the detector's thread has ended")]
+    Ended,
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// A picture does not have the layout that it claims.
     #[error("picture: {0}")]
     Picture(String),

@@ -1,42 +1,17 @@
-//! The detector's thread: one network for all streams. Frames come in order over a bounded queue; what is known of them
-//! goes to the outputs and to the view.
+//! What is done with a frame when it is known what is in it: its outputs, its view. Called on the detector's thread, in the order of each stream.
 
 use crate::outputs::Outputs;
 use crate::report::Report;
 use crate::rtsp;
-use crate::slots::Slot;
 use crate::stream::{Registry, Stream};
 use bytes::Bytes;
 use cis_codec::frame::Header;
-use cis_codec::{Latents, quant};
-use cis_inference::bundle::Bundle;
-use cis_inference::detect::{Detection, Detector, Params};
-use cis_inference::geometry::Geometry;
+use cis_inference::batch::{Answer, Passed};
+use cis_inference::detect::Detection;
 use cis_link::listener::Receipt;
-use crossbeam_channel::Receiver;
 use gstcis::regions::Region;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-/// What there is to do for a frame.
-pub enum Work {
-    /// Find its objects; the slot is free again afterwards.
-    Detect(Latents, Slot),
-    /// It shows what the frame before showed.
-    Repeat,
-    /// Nothing: the detector is behind.
-    Pass,
-}
-
-/// What comes over the queue.
-pub enum Job {
-    /// The next frame of its stream.
-    Frame(Box<Frame>),
-    /// A unit of the enhancement layer, for the view of its stream: it follows its frame.
-    Enhance(Arc<Stream>, rtsp::Enhancement),
-    /// A stream has ended.
-    End(Arc<Stream>),
-}
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// One frame on its way.
 pub struct Frame {
@@ -48,73 +23,47 @@ pub struct Frame {
     pub unit: Bytes,
     /// Dropped when its results are on their way out.
     pub receipt: Receipt,
-    /// What to do.
-    pub work: Work,
 }
 
-/// Starts the thread `cis-detect`; it ends when the queue is closed and empty.
-pub fn start(
-    detector: Detector,
-    params: Params,
-    bundle: Bundle,
+/// Where results go.
+pub struct Results {
     outputs: Outputs,
     registry: Arc<Registry>,
-    queue: Receiver<Job>,
-) -> std::io::Result<JoinHandle<()>> {
-    let mut worker = Worker {
-        detector,
-        params,
-        bundle,
-        outputs,
-        registry,
-        values: Vec::new(),
-        healthy: true,
-    };
-    let run = move || {
-        for job in queue {
-            match job {
-                Job::Frame(frame) => worker.frame(*frame),
-                Job::Enhance(stream, unit) => {
-                    if let Some(view) = &stream.view {
-                        view.enhance(unit);
-                    }
-                }
-                Job::End(stream) => worker.end(&stream),
-            }
+    healthy: AtomicBool,
+}
+
+impl Results {
+    /// To these outputs, and to the view of each stream.
+    pub fn new(outputs: Outputs, registry: Arc<Registry>) -> Self {
+        Self {
+            outputs,
+            registry,
+            healthy: AtomicBool::new(true),
         }
-    };
-    std::thread::Builder::new().name("cis-detect".into()).spawn(run)
-}
+    }
 
-struct Worker {
-    detector: Detector,
-    params: Params,
-    bundle: Bundle,
-    outputs: Outputs,
-    registry: Arc<Registry>,
-    values: Vec<f32>,
-    healthy: bool,
-}
+    /// A unit of the enhancement layer, for the view of its stream: it follows its frame.
+    pub fn enhance(&self, stream: &Stream, unit: rtsp::Enhancement) {
+        if let Some(view) = &stream.view {
+            view.enhance(unit);
+        }
+    }
 
-impl Worker {
-    fn end(&self, stream: &Arc<Stream>) {
+    /// A stream has ended.
+    pub fn end(&self, stream: &Arc<Stream>) {
         self.registry.remove(stream);
         tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
     }
 
-    fn frame(&mut self, frame: Frame) {
+    /// What is in a frame is known, or nobody will know it.
+    pub fn frame(&self, frame: Frame, answer: Answer) {
         let Frame {
             stream,
             header,
             unit,
-            work,
             receipt: _receipt,
         } = frame;
-        let known = match work {
-            Work::Detect(latents, _slot) => self.detect(&stream, &header, &latents),
-            Work::Repeat => stream.found.lock().current,
-            Work::Pass => false,
-        };
+        let known = self.known(&stream, &header, answer);
         let regions = {
             let mut found = stream.found.lock();
             found.current = known;
@@ -139,36 +88,33 @@ impl Worker {
         });
     }
 
-    fn detect(&mut self, stream: &Stream, header: &Header, latents: &Latents) -> bool {
-        match self.run(header, latents) {
-            Ok(found) => {
-                stream.found.lock().regions = found
-                    .iter()
-                    .map(|d| Region::on_grid(d, (header.source.width, header.source.height)))
-                    .collect();
-                self.healthy = true;
+    /// Whether the objects of the frame are those of its stream afterwards.
+    fn known(&self, stream: &Stream, header: &Header, answer: Answer) -> bool {
+        match answer {
+            Answer::Found(found) => {
+                self.healthy.store(true, Relaxed);
+                stream.found.lock().regions = regions(&found, header);
                 true
             }
-            Err(e) => {
+            // It shows what the frame before showed.
+            Answer::Turn => stream.found.lock().current,
+            Answer::Passed(why) => {
+                stream.stats.overdue.add((why == Passed::Overdue).into());
+                false
+            }
+            Answer::Failed(e) => {
                 // A network that fails once will fail for every frame: once is enough in the log.
-                if std::mem::replace(&mut self.healthy, false) {
+                if self.healthy.swap(false, Relaxed) {
                     tracing::error!(stream = %stream.name, "detection: {e}");
                 }
                 false
             }
+            _ => false,
         }
     }
+}
 
-    fn run(&mut self, header: &Header, latents: &Latents) -> Result<Vec<Detection>, cis_inference::Error> {
-        let (source, shape) = (header.source, header.shape);
-        let manifest = self.bundle.manifest();
-        let geometry = Geometry::from_latents(
-            (source.width, source.height),
-            (shape.width, shape.height),
-            manifest,
-        )?;
-        self.values.resize(latents.q.len(), 0.0);
-        quant::dequantize(&latents.q, header.qindex, &mut self.values);
-        self.detector.detect(&self.values, &geometry, &self.params)
-    }
+fn regions(found: &[Detection], header: &Header) -> Arc<[Region]> {
+    let size = (header.source.width, header.source.height);
+    found.iter().map(|d| Region::on_grid(d, size)).collect()
 }

@@ -1,18 +1,18 @@
 //! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
 
-use crate::config::{Enhance, WhenFull};
-use crate::detect::{Frame, Job, Work};
+use crate::config::Enhance;
+use crate::detect::Frame;
+use crate::lane::{Lane, Lanes};
 use crate::link::Link;
 use crate::record::{Recorder, Tape};
 use crate::rtsp::{Enhancement, Server, View};
-use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::RecvTimeoutError;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// A key frame is dear on a thin uplink: it is asked for this often at most.
 const KEY_PAUSE: Duration = Duration::from_secs(2);
-/// Frames of one camera's past that may be before the detector: what is live waits behind them.
-const LATE_PLACES: usize = 2;
 /// How soon a free place for what was put aside is noticed.
 const LOOK_ASIDE: Duration = Duration::from_millis(10);
 
@@ -29,8 +27,8 @@ const LOOK_ASIDE: Duration = Duration::from_millis(10);
 pub struct Intake {
     /// Where key frames are asked for.
     pub link: Arc<Link>,
-    /// The detector.
-    pub jobs: Sender<Job>,
+    /// The detector. It ends with this thread, when it has answered what waits.
+    pub lanes: Lanes,
     /// Recordings, when they are made.
     pub recorder: Option<Recorder>,
     /// The views, when they are served.
@@ -45,15 +43,12 @@ pub struct Intake {
     pub limits: Limits,
     /// When cameras are asked for the enhancement layer.
     pub enhance: Enhance,
-    /// Places in the detector's queue per stream.
-    pub queue: usize,
-    /// What happens when they are taken.
-    pub when_full: WhenFull,
 }
 
 /// A stream as intake sees it.
 struct Feed {
     stream: Arc<Stream>,
+    lane: Lane,
     decoder: Decoder,
     /// Of the enhancement layer, which is passed on as it came.
     enhancement: HeaderReader,
@@ -62,7 +57,7 @@ struct Feed {
     tape: Option<Tape>,
     asker: Arc<Asker>,
     healthy: bool,
-    /// The frame before went without detections: a repeat of it does not know its objects.
+    /// The frame before did not go to the detector: a repeat of it does not know its objects.
     passed: bool,
     /// What comes out of the camera's spool is decoded beside what is live.
     late: Option<Box<Feed>>,
@@ -215,18 +210,17 @@ impl Intake {
             server.add(&name, view.clone());
             view
         });
-        let slots = Slots::new(self.queue);
         let stream = Arc::new(Stream {
             name,
             stats,
             view,
-            slots,
             found: Mutex::default(),
         });
         self.registry.insert(stream.clone());
         let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
         Feed {
             stream,
+            lane: self.lanes.live(),
             decoder,
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
             newest_ns: None,
@@ -249,9 +243,9 @@ impl Intake {
                 name,
                 stats,
                 view: None,
-                slots: Slots::new(self.queue.min(LATE_PLACES)),
                 found: Mutex::default(),
             }),
+            lane: self.lanes.late(),
             decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
             newest_ns: None,
@@ -266,6 +260,7 @@ impl Intake {
 
     /// Puts a unit aside: what is live must not wait behind it.
     fn late_unit(&self, feed: &mut Feed, mut unit: Unit, repeated: bool, receipt: Receipt) {
+        feed.stream.stats.late.add(1);
         let mut data = unit.data.to_vec();
         // What is no unit stays as it is; decoding it tells.
         let _ = cis_codec::frame::set_late(&mut data, true);
@@ -285,7 +280,7 @@ impl Intake {
     /// Takes what was put aside, as far as the detector has places for it; `all`: waits for them.
     fn go_on(&self, feed: &mut Feed, all: bool) {
         let Some(late) = &mut feed.late else { return };
-        while all || late.stream.slots.has_free() {
+        while all || late.lane.has_room() {
             match late.aside.pop_front() {
                 Some(Aside::Unit {
                     unit,
@@ -308,8 +303,7 @@ impl Intake {
             view.end();
         }
         tracing::info!(stream = %name, "stream closed: {reason}");
-        // The detector ends after this thread only.
-        let _ = self.jobs.send(Job::End(feed.stream));
+        feed.lane.end(feed.stream);
     }
 
     /// `repeated`: the unit was here before, and is needed to decode those after it only.
@@ -336,32 +330,22 @@ impl Intake {
             feed.passed = true;
             return;
         }
-        let work = if frame.header.repeat && !feed.passed {
-            Work::Repeat
-        } else {
-            let slot = match frame.header.late {
-                // There is time for the past: it is never left out.
-                true => Some(stream.slots.take()),
-                false => self.slot(&stream.slots),
-            };
-            match slot {
-                Some(slot) => Work::Detect(frame.latents.clone(), slot),
-                None => Work::Pass,
-            }
-        };
-        feed.passed = matches!(work, Work::Pass);
         let header = frame.header;
         if let Some(tape) = &mut feed.tape {
             tape.write(&unit.data, header.key, receipt);
         }
-        // Passed frames cost the detector nothing, so a full queue empties soon; meanwhile the cameras are slowed down.
-        let _ = self.jobs.send(Job::Frame(Box::new(Frame {
+        let passed = std::mem::take(&mut feed.passed);
+        let next = Frame {
             stream,
             header,
             unit: unit.data,
-            work,
             receipt: receipt.clone(),
-        })));
+        };
+        if next.header.repeat && !passed {
+            feed.lane.repeat(next);
+        } else {
+            feed.lane.detect(next, frame.latents);
+        }
     }
 
     /// Passes an enhancement unit on to recording and view. The detector never sees it.
@@ -388,15 +372,8 @@ impl Intake {
                 key: header.key,
                 unit: unit.data,
             };
-            // In order behind its frame, which is on this queue already.
-            let _ = self.jobs.send(Job::Enhance(feed.stream.clone(), unit));
-        }
-    }
-
-    fn slot(&self, slots: &Slots) -> Option<Slot> {
-        match self.when_full {
-            WhenFull::Drop => slots.try_take(),
-            WhenFull::Wait => Some(slots.take()),
+            // In order behind its frame, which is in this lane already.
+            feed.lane.enhance(feed.stream.clone(), unit);
         }
     }
 }

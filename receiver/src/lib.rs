@@ -1,7 +1,7 @@
 //! The cis receiver daemon: many cameras in, detections and the operator's view out.
 //!
 //! ```text
-//! link --events--> intake --latents--> detect --reports--> outputs (json, ...)
+//! link --events--> intake --lanes--> detector --reports--> outputs (json, ...)
 //!                    |                    `-----frames---> view --appsrc--> RTSP
 //!                    `-------units------> record
 //! ```
@@ -14,6 +14,7 @@ pub mod config;
 mod detect;
 mod error;
 mod intake;
+mod lane;
 mod link;
 mod outputs;
 mod receiver;
@@ -22,7 +23,6 @@ mod report;
 mod rtsp;
 mod services;
 mod signals;
-mod slots;
 mod stats;
 mod status;
 mod stream;

@@ -2,7 +2,9 @@
 //! so that everything that came in gets out.
 
 use crate::config::{self, Config};
+use crate::detect::Results;
 use crate::intake::Intake;
+use crate::lane::Lanes;
 use crate::link::Link;
 use crate::outputs::{Json, Output, Outputs};
 use crate::record::Recorder;
@@ -10,7 +12,7 @@ use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
-use crate::{Error, detect, status};
+use crate::{Error, status};
 use cis_codec::{BundleId, Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
@@ -20,9 +22,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Frames of all streams between intake and detector. Those that wait for the network are bounded per stream (detect.queue).
-const JOBS: usize = 1024;
 
 /// A running receiver. Dropping it without [`Receiver::shutdown`] does the same.
 pub struct Receiver {
@@ -75,17 +74,16 @@ impl Receiver {
             .map_err(Error::Output)?
             .unzip();
         let registry = Arc::new(Registry::default());
-        let (jobs, queue) = bounded(JOBS);
         let (stop, stopped) = bounded(0);
         let limits = limits(&config.listen);
-        let detect_thread = detect::start(detector, params, bundle, outputs.clone(), registry.clone(), queue)
-            .map_err(Error::Thread)?;
+        let results = Results::new(outputs.clone(), registry.clone());
+        let lanes = Lanes::start(detector, &config.detect, bundle, params, results)?;
         let interval = Duration::from_secs(config.status.interval);
         let status_thread =
             status::start(interval, registry.clone(), outputs.meters(), stopped).map_err(Error::Thread)?;
         let intake = Intake {
             link: link.clone(),
-            jobs,
+            lanes,
             recorder,
             rtsp: rtsp.clone(),
             registry: registry.clone(),
@@ -93,8 +91,6 @@ impl Receiver {
             prior,
             limits,
             enhance: config.view.enhance,
-            queue: config.detect.queue,
-            when_full: config.detect.when_full,
         };
         let intake_thread = std::thread::Builder::new()
             .name("cis-intake".into())
@@ -102,8 +98,8 @@ impl Receiver {
             .map_err(Error::Thread)?;
         // In the order in which they end: each when nobody feeds it any more.
         let threads = [
+            // And with it the detector's.
             Some(intake_thread),
-            Some(detect_thread),
             status_thread,
             record_thread,
             json_thread,

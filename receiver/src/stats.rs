@@ -41,6 +41,10 @@ pub struct Stats {
     pub unenhanced: Counter,
     /// Frames that went without detections because the detector was behind or failed.
     pub undetected: Counter,
+    /// Those among them that had waited too long.
+    pub overdue: Counter,
+    /// Frames that came late, out of the camera's spool; they are in no other count.
+    pub late: Counter,
     /// Frames that are missing in the recording.
     pub unrecorded: Arc<Counter>,
     /// Frames that viewers did not see because restoring was behind.
@@ -63,6 +67,8 @@ impl Stats {
             undecoded: Counter::default(),
             unenhanced: Counter::default(),
             undetected: Counter::default(),
+            overdue: Counter::default(),
+            late: Counter::default(),
             unrecorded: Arc::default(),
             unrestored: Arc::default(),
         }
@@ -113,6 +119,8 @@ impl Stats {
             objects: self.objects.get(),
             undecoded: self.undecoded.get(),
             undetected: self.undetected.get(),
+            overdue: self.overdue.get(),
+            late: self.late.get(),
             unrecorded: self.unrecorded.get(),
             unrestored: self.unrestored.get(),
             watched: false,
@@ -154,6 +162,10 @@ pub struct Snapshot {
     pub undecoded: u64,
     /// Frames without detections because the detector was behind or failed.
     pub undetected: u64,
+    /// Those among them that had waited too long.
+    pub overdue: u64,
+    /// Frames that came late, out of the camera's spool; they are in no other count.
+    pub late: u64,
     /// Frames missing in the recording.
     pub unrecorded: u64,
     /// Frames that viewers did not see because restoring was behind.
@@ -256,6 +268,8 @@ impl Snapshot {
         self.objects += other.objects;
         self.undecoded += other.undecoded;
         self.undetected += other.undetected;
+        self.overdue += other.overdue;
+        self.late += other.late;
         self.unrecorded += other.unrecorded;
         self.unrestored += other.unrestored;
     }
@@ -269,8 +283,8 @@ impl Snapshot {
 
     fn lost(&self) -> String {
         format!(
-            "{} undecoded, {} undetected, {} unrecorded, {} unrestored",
-            self.undecoded, self.undetected, self.unrecorded, self.unrestored
+            "{} undecoded, {} undetected ({} overdue), {} unrecorded, {} unrestored, {} late",
+            self.undecoded, self.undetected, self.overdue, self.unrecorded, self.unrestored, self.late
         )
     }
 }

@@ -1,7 +1,6 @@
 //! One camera's stream: what intake, detector, view and status share of it, and the list of those that are open.
 
 use crate::rtsp::View;
-use crate::slots::Slots;
 use crate::stats::{Snapshot, Stats};
 use cis_link::StreamName;
 use gstcis::regions::Region;
@@ -16,8 +15,6 @@ pub struct Stream {
     pub stats: Stats,
     /// The operator's view, when it is served.
     pub view: Option<Arc<View>>,
-    /// Its places in the detector's queue.
-    pub slots: Slots,
     /// What the detector found last.
     pub found: Mutex<Found>,
 }

@@ -6,6 +6,7 @@ mod crc;
 mod header;
 mod peek;
 mod reader;
+mod restamp;
 pub(crate) mod varint;
 mod writer;
 
@@ -13,4 +14,5 @@ pub(crate) use crc::crc32c;
 pub use header::{DETECTION, ENHANCEMENT, Error, Header, VERSION};
 pub use peek::{MAX_HEADER, Peek, PeekError, find_sync, peek, set_late};
 pub use reader::HeaderReader;
+pub use restamp::Restamper;
 pub(crate) use writer::{Fields, HeaderWriter};

@@ -1,9 +1,9 @@
 //! `cisdetect`, the GObject: an in-place `GstBaseTransform` around the unit reader and the detector.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use cis_inference::detect::{Detector, Params};
+use cis_inference::detect::Params;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -12,6 +12,7 @@ use gst_base::subclass::BaseTransformMode;
 use gst_base::subclass::prelude::*;
 use parking_lot::Mutex;
 
+use super::finder::Finder;
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::caps;
@@ -30,9 +31,9 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What there is only while the element runs.
 struct State {
     opened: Opened,
-    detector: Detector,
+    finder: Finder,
     reader: UnitReader,
-    params: Params,
+    params: Arc<Params>,
     /// What was found in the last frame: true of the repeats that follow, too.
     last: Vec<Region>,
 }
@@ -66,13 +67,13 @@ impl CisDetect {
         let params = settings
             .params(&opened.model)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-        let detector = Detector::new(&opened.runtime, &opened.model.bundle, &opened.options)
+        let finder = Finder::open(&opened, settings.instance.as_deref(), settings.batch())
             .map_err(|error| model::message(&error))?;
         Ok(State {
             reader: UnitReader::new(opened.model.clone()),
             opened,
-            detector,
-            params,
+            finder,
+            params: Arc::new(params),
             last: Vec::new(),
         })
     }
@@ -85,7 +86,7 @@ impl CisDetect {
         };
         if let Some(settings) = changed {
             match settings.params(&state.opened.model) {
-                Ok(params) => state.params = params,
+                Ok(params) => state.params = Arc::new(params),
                 Err(error) => {
                     return Verdict::Failed(gst::error_msg!(gst::ResourceError::Settings, ("{error}")));
                 }
@@ -107,10 +108,7 @@ impl CisDetect {
             return Verdict::Pass;
         }
         let started = Instant::now();
-        let found = match state
-            .detector
-            .detect(frame.latents, frame.geometry, &state.params)
-        {
+        let found = match state.finder.detect(frame.latents, frame.geometry, &state.params) {
             Ok(found) => found,
             Err(error) => return Verdict::Failed(model::message(&error)),
         };

@@ -4,6 +4,7 @@ use gst::glib;
 use gst::prelude::*;
 
 pub(crate) mod classes;
+mod finder;
 mod imp;
 mod settings;
 mod stats;

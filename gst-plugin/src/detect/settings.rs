@@ -1,6 +1,9 @@
 //! The properties of `cisdetect`.
 
-use cis_inference::detect::{MAX_OBJECTS, Params};
+use std::time::Duration;
+
+use cis_inference::batch::Options;
+use cis_inference::detect::{MAX_BATCH, MAX_OBJECTS, Params};
 use gst::glib;
 use gst::prelude::*;
 
@@ -10,6 +13,8 @@ use crate::model::{Model, ModelSettings};
 const DEFAULT_THRESHOLD: f32 = 0.3;
 const DEFAULT_NMS_IOU: f32 = 0.6;
 const DEFAULT_MAX_OBJECTS: u32 = 100;
+const DEFAULT_BATCH_SIZE: u32 = 1;
+const DEFAULT_BATCH_TIMEOUT: u32 = 5;
 
 /// What the element was asked for.
 #[derive(Clone, Debug)]
@@ -19,6 +24,10 @@ pub struct Settings {
     nms_iou: f32,
     classes: String,
     max_objects: u32,
+    /// Elements of the same name share a network.
+    pub instance: Option<String>,
+    batch_size: u32,
+    batch_timeout: u32,
     /// Whether something of [`Settings::params`] has changed since it was last asked for.
     pub changed: bool,
 }
@@ -31,6 +40,9 @@ impl Default for Settings {
             nms_iou: DEFAULT_NMS_IOU,
             classes: String::new(),
             max_objects: DEFAULT_MAX_OBJECTS,
+            instance: None,
+            batch_size: DEFAULT_BATCH_SIZE,
+            batch_timeout: DEFAULT_BATCH_TIMEOUT,
             changed: true,
         }
     }
@@ -71,6 +83,26 @@ impl Settings {
                 .default_value(DEFAULT_MAX_OBJECTS)
                 .mutable_playing()
                 .build(),
+            glib::ParamSpecString::builder("model-instance-id")
+                .nick("Model instance")
+                .blurb("Elements of one process with the same id share one network; unset: a network of its own")
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecUInt::builder("batch-size")
+                .nick("Batch size")
+                .blurb("Most frames that go through a shared network together, one of each element")
+                .minimum(1)
+                .maximum(MAX_BATCH as u32)
+                .default_value(DEFAULT_BATCH_SIZE)
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecUInt::builder("batch-timeout")
+                .nick("Batch timeout")
+                .blurb("How long a frame waits for those of other elements to go with it, ms")
+                .maximum(Options::MAX_TIMEOUT.as_millis() as u32)
+                .default_value(DEFAULT_BATCH_TIMEOUT)
+                .mutable_ready()
+                .build(),
         ]);
         properties
     }
@@ -91,6 +123,12 @@ impl Settings {
                     .unwrap_or_default()
             }
             "max-objects" => self.max_objects = value.get().unwrap_or(DEFAULT_MAX_OBJECTS),
+            "model-instance-id" => {
+                let id = value.get::<Option<String>>().unwrap_or_default();
+                self.instance = id.filter(|id| !id.is_empty());
+            }
+            "batch-size" => self.batch_size = value.get().unwrap_or(DEFAULT_BATCH_SIZE),
+            "batch-timeout" => self.batch_timeout = value.get().unwrap_or(DEFAULT_BATCH_TIMEOUT),
             _ => {}
         }
     }
@@ -103,9 +141,20 @@ impl Settings {
                 "nms-iou" => self.nms_iou.to_value(),
                 "classes" => self.classes.to_value(),
                 "max-objects" => self.max_objects.to_value(),
+                "model-instance-id" => self.instance.to_value(),
+                "batch-size" => self.batch_size.to_value(),
+                "batch-timeout" => self.batch_timeout.to_value(),
                 _ => return None,
             })
         })
+    }
+
+    /// How a shared network puts frames together.
+    pub fn batch(&self) -> Options {
+        Options {
+            size: self.batch_size as usize,
+            timeout: Duration::from_millis(self.batch_timeout.into()),
+        }
     }
 
     /// What the detector is asked for.

@@ -9,6 +9,7 @@ mod encode;
 mod encode_control;
 mod enhancement;
 mod failures;
+mod instance;
 mod parse;
 mod seek;
 mod squeeze4;

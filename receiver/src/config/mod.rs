@@ -82,13 +82,16 @@ pub struct Detect {
     pub max_objects: usize,
     pub queue: usize,
     pub when_full: WhenFull,
+    pub deadline: u64,
+    pub batch_size: usize,
+    pub batch_timeout: u64,
 }
 
 /// What happens to a frame that finds the detector busy.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
-    /// It goes without detections.
+    /// The oldest one that waits goes without detections.
     Drop,
     /// Its camera waits.
     Wait,

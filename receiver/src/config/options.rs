@@ -206,7 +206,25 @@ pub const OPTIONS: &[Opt] = &[
         "detect.when-full",
         Choice(&["drop", "wait"]),
         Some("drop"),
-        "A frame that finds the queue full goes without detections (counted), or the camera waits.",
+        "When the queue is full, its oldest frame goes without detections (counted), or the camera waits.",
+    ),
+    opt(
+        "detect.deadline",
+        Integer(0, 60_000),
+        Some("200"),
+        "Milliseconds; with `drop` a frame that has waited so long goes without detections (counted) when a newer one of its camera waits; 0: never.",
+    ),
+    opt(
+        "detect.batch-size",
+        Integer(1, 64),
+        Some("1"),
+        "Frames, of all cameras, that go through the network together at most.",
+    ),
+    opt(
+        "detect.batch-timeout",
+        Integer(0, 1000),
+        Some("5"),
+        "Milliseconds that a frame waits for others to go with it.",
     ),
     opt(
         "json.output",

@@ -96,6 +96,16 @@ impl Site {
         cis_receiver::Receiver::start(&self.config(more)).unwrap()
     }
 
+    /// The same with `listen` added to that section.
+    pub fn receiver_with(&self, listen: &str, more: &str) -> cis_receiver::Receiver {
+        runtime();
+        let toml = self
+            .toml(more)
+            .replace("[model]\n", &format!("{listen}[model]\n"));
+        let config = cis_receiver::config::Config::from_toml(&toml, &self.path("receiver.toml")).unwrap();
+        cis_receiver::Receiver::start(&config).unwrap()
+    }
+
     /// The lines of a JSON file here.
     pub fn lines(&self, name: &str) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();

@@ -1,0 +1,141 @@
+//! The batcher's thread: takes what has its turn, runs the network and gives the answers out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use super::task::{Request, State, Task};
+use super::turns::{Batch, Id};
+use super::{Answer, Options, Shared};
+use crate::detect::{Detection, Detector, Item};
+use crate::{Error, Result};
+
+/// What there is to do next: first `ready`, then the batch.
+struct Round {
+    ready: Vec<(Id, Task)>,
+    batch: Batch,
+}
+
+/// Works until the batcher is dropped and nothing waits.
+pub(super) fn run(shared: &Shared, mut detector: Detector, options: Options) {
+    let _last = Last(shared);
+    let mut done = Vec::new();
+    while let Some(Round { ready, batch }) = shared.next(options, &mut done) {
+        for (id, task) in ready {
+            done.push(id);
+            if let State::Passed(_) = task.state {
+                shared.passed.fetch_add(1, Relaxed);
+            }
+            task.end();
+        }
+        if batch.requests > 0 {
+            shared.runs.fetch_add(1, Relaxed);
+            shared.requests.fetch_add(batch.requests as u64, Relaxed);
+            done.extend(batch.tasks.iter().map(|(id, _)| *id));
+            answer(&mut detector, batch);
+        }
+    }
+}
+
+/// However the thread ends, nobody waits for it afterwards.
+struct Last<'a>(&'a Shared);
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        let left = {
+            let mut state = self.0.state.lock();
+            state.ended = true;
+            state.turns.drain()
+        };
+        self.0.room.notify_all();
+        left.into_iter().for_each(Task::end);
+    }
+}
+
+impl Shared {
+    /// Takes note of what is `done` and waits for more; `None`: the end.
+    fn next(&self, options: Options, done: &mut Vec<Id>) -> Option<Round> {
+        let mut state = self.state.lock();
+        if !done.is_empty() {
+            state.turns.done(done.drain(..));
+            self.room.notify_all();
+        }
+        while state.turns.is_idle() {
+            if state.ending {
+                return None;
+            }
+            self.work.wait(&mut state);
+        }
+        let mut batch = Batch::default();
+        if state.turns.has_ready() && options.size > 1 {
+            // Nothing that needs no network waits while a batch is gathered.
+            let ready = state.turns.take_ready();
+            return Some(Round { ready, batch });
+        }
+        state.turns.fill(&mut batch, options.size, Instant::now());
+        let deadline = batch.tasks.first().map(|(_, task)| task.since + options.timeout);
+        while let Some(deadline) = deadline
+            && batch.requests < options.size
+            && batch.lanes() < state.turns.lanes()
+            && !state.ending
+            && !self.work.wait_until(&mut state, deadline).timed_out()
+        {
+            state.turns.fill(&mut batch, options.size, Instant::now());
+        }
+        if batch.requests > 0 {
+            // Their places are free: who waits for one may come while the network runs.
+            self.room.notify_all();
+        }
+        let ready = state.turns.take_ready();
+        Some(Round { ready, batch })
+    }
+}
+
+/// Runs the network on a batch. What is wrong with one request is no other one's trouble.
+fn answer(detector: &mut Detector, batch: Batch) {
+    let (states, done): (Vec<State>, Vec<_>) = batch.tasks.into_iter().map(|(_, task)| task.split()).unzip();
+    let mut found = objects(detector, &states).into_iter();
+    for (state, done) in states.into_iter().zip(done) {
+        done(match state {
+            State::Request(_) => match found.next() {
+                Some(Ok(found)) => Answer::Found(found),
+                Some(Err(error)) => Answer::Failed(Arc::new(error)),
+                None => Answer::Failed(Arc::new(Error::Ended)),
+            },
+            State::Turn => Answer::Turn,
+            State::Passed(why) => Answer::Passed(why),
+        });
+    }
+}
+
+/// One result a request, in their order.
+fn objects(detector: &mut Detector, states: &[State]) -> Vec<Result<Vec<Detection>>> {
+    let items: Vec<Item<'_>> = states.iter().filter_map(State::item).collect();
+    if let [_, _, ..] = items[..]
+        && let Ok(found) = detector.detect_batch(&items)
+    {
+        return found.into_iter().map(Ok).collect();
+    }
+    items
+        .iter()
+        .map(|item| detector.detect(item.latents, item.geometry, item.params))
+        .collect()
+}
+
+impl State {
+    fn item(&self) -> Option<Item<'_>> {
+        let Self::Request(Request {
+            latents,
+            geometry,
+            params,
+        }) = self
+        else {
+            return None;
+        };
+        Some(Item {
+            latents,
+            geometry,
+            params,
+        })
+    }
+}
