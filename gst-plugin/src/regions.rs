@@ -22,6 +22,8 @@ pub struct Region {
     pub w: u32,
     /// Height.
     pub h: u32,
+    /// Number of its track, when it is followed.
+    pub track: Option<u64>,
 }
 
 impl Region {
@@ -43,6 +45,7 @@ impl Region {
             y,
             w,
             h,
+            track: None,
         }
     }
 }
@@ -53,13 +56,17 @@ pub fn attach(buffer: &mut gst::BufferRef, region: &Region) {
     let label = region.label.replace('\0', " ");
     let mut meta =
         gst_video::VideoRegionOfInterestMeta::add(buffer, &label, (region.x, region.y, region.w, region.h));
-    meta.add_param(
-        gst::Structure::builder(PARAM_NAME)
-            .field("label", &label)
-            .field("class-id", region.class_id)
-            .field("confidence", region.confidence)
-            .build(),
-    );
+    let mut param = gst::Structure::builder(PARAM_NAME)
+        .field("label", &label)
+        .field("class-id", region.class_id)
+        .field("confidence", region.confidence)
+        .build();
+    if let Some(track) = region.track {
+        param.set("track-id", track);
+        // The meta's own field is for programs that know nothing of this one; it has room for 2^31 tracks.
+        meta.set_id(i32::try_from(track).unwrap_or(i32::MAX));
+    }
+    meta.add_param(param);
 }
 
 /// The regions of a buffer, in the order in which they were attached. Regions of other elements (no `detection`
@@ -80,6 +87,7 @@ pub fn read(buffer: &gst::BufferRef) -> Vec<Region> {
                 y,
                 w,
                 h,
+                track: param.and_then(|p| p.get("track-id").ok()),
             }
         })
         .collect()

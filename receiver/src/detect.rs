@@ -2,7 +2,7 @@
 //! goes to the outputs and to the view.
 
 use crate::outputs::Outputs;
-use crate::report::Report;
+use crate::report::{Event, Report};
 use crate::rtsp;
 use crate::slots::Slot;
 use crate::stream::{Registry, Stream};
@@ -98,8 +98,13 @@ struct Worker {
 
 impl Worker {
     fn end(&self, stream: &Arc<Stream>) {
-        self.registry.remove(stream);
-        tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
+        let events = stream.tracking.lock().end(stream);
+        events.iter().for_each(|event| self.outputs.event(event));
+        // What came late is in no list: its camera's stream is.
+        if self.registry.remove(stream) {
+            self.outputs.ended(stream);
+            tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
+        }
     }
 
     fn frame(&mut self, frame: Frame) {
@@ -112,7 +117,7 @@ impl Worker {
         } = frame;
         let known = match work {
             Work::Detect(latents, _slot) => self.detect(&stream, &header, &latents),
-            Work::Repeat => stream.found.lock().current,
+            Work::Repeat => self.repeat(&stream, &header),
             Work::Pass => false,
         };
         let regions = {
@@ -139,13 +144,11 @@ impl Worker {
         });
     }
 
-    fn detect(&mut self, stream: &Stream, header: &Header, latents: &Latents) -> bool {
+    fn detect(&mut self, stream: &Arc<Stream>, header: &Header, latents: &Latents) -> bool {
         match self.run(header, latents) {
             Ok(found) => {
-                stream.found.lock().regions = found
-                    .iter()
-                    .map(|d| Region::on_grid(d, (header.source.width, header.source.height)))
-                    .collect();
+                let told = stream.tracking.lock().frame(stream, header, &found);
+                self.tell(stream, told);
                 self.healthy = true;
                 true
             }
@@ -157,6 +160,21 @@ impl Worker {
                 false
             }
         }
+    }
+
+    /// Whether the objects of the frame before are known, and so those of this one.
+    fn repeat(&self, stream: &Arc<Stream>, header: &Header) -> bool {
+        let known = stream.found.lock().current;
+        if known {
+            let told = stream.tracking.lock().repeat(stream, header);
+            self.tell(stream, told);
+        }
+        known
+    }
+
+    fn tell(&self, stream: &Stream, (regions, events): (Arc<[Region]>, Vec<Event>)) {
+        stream.found.lock().regions = regions;
+        events.iter().for_each(|event| self.outputs.event(event));
     }
 
     fn run(&mut self, header: &Header, latents: &Latents) -> Result<Vec<Detection>, cis_inference::Error> {

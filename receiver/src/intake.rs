@@ -8,6 +8,7 @@ use crate::rtsp::{Enhancement, Server, View};
 use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
+use crate::tracking::Trackers;
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
@@ -37,6 +38,8 @@ pub struct Intake {
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
     pub registry: Arc<Registry>,
+    /// Who makes the tracking of each stream.
+    pub trackers: Arc<Trackers>,
     /// The receiver's bundle.
     pub bundle: BundleId,
     /// Its prior.
@@ -216,12 +219,14 @@ impl Intake {
             view
         });
         let slots = Slots::new(self.queue);
+        let tracking = Mutex::new(self.trackers.open(name.as_str()));
         let stream = Arc::new(Stream {
             name,
             stats,
             view,
             slots,
             found: Mutex::default(),
+            tracking,
         });
         self.registry.insert(stream.clone());
         let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
@@ -244,10 +249,12 @@ impl Intake {
         let (name, stats) = (feed.stream.name.clone(), Stats::new());
         let lost = feed.stream.stats.unrecorded.clone();
         let tape = self.recorder.as_ref().map(|r| r.tape(name.clone(), true, lost));
+        let tracking = Mutex::new(self.trackers.open(name.as_str()));
         Feed {
             stream: Arc::new(Stream {
                 name,
                 stats,
+                tracking,
                 view: None,
                 slots: Slots::new(self.queue.min(LATE_PLACES)),
                 found: Mutex::default(),
@@ -309,7 +316,9 @@ impl Intake {
         }
         tracing::info!(stream = %name, "stream closed: {reason}");
         // The detector ends after this thread only.
-        let _ = self.jobs.send(Job::End(feed.stream));
+        for stream in feed.late.map(|late| late.stream).into_iter().chain([feed.stream]) {
+            let _ = self.jobs.send(Job::End(stream));
+        }
     }
 
     /// `repeated`: the unit was here before, and is needed to decode those after it only.

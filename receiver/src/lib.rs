@@ -26,6 +26,7 @@ mod slots;
 mod stats;
 mod status;
 mod stream;
+mod tracking;
 
 pub mod cli;
 

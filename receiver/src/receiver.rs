@@ -10,6 +10,7 @@ use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
+use crate::tracking::Trackers;
 use crate::{Error, detect, status};
 use cis_codec::{BundleId, Limits, Prior};
 use cis_inference::bundle::Bundle;
@@ -44,7 +45,11 @@ impl Receiver {
             Some(folder) => Bundle::load(folder)?,
             None => Bundle::embedded()?,
         };
-        let params = params(&config.detect, &bundle)?;
+        let trackers = Arc::new(Trackers::new(config));
+        let params = Params {
+            threshold: trackers.least(),
+            ..params(&config.detect, &bundle)?
+        };
         let options = SessionOptions {
             device: config.model.device.parse()?,
             threads: config.model.threads,
@@ -89,6 +94,7 @@ impl Receiver {
             recorder,
             rtsp: rtsp.clone(),
             registry: registry.clone(),
+            trackers,
             bundle: bundle_id,
             prior,
             limits,

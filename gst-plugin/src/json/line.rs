@@ -31,6 +31,8 @@ struct Object<'a> {
     confidence: f64,
     #[serde(rename = "box")]
     area: [u32; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<u64>,
 }
 
 /// One frame as a line of JSON, with its line feed. `regions` are `None` when nobody looked for objects in the frame.
@@ -72,6 +74,7 @@ fn object(region: &Region) -> Object<'_> {
         label: &region.label,
         confidence: (confidence * 1e4).round() / 1e4,
         area: [region.x, region.y, region.w, region.h],
+        track: region.track,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub model: Model,
     /// What is detected.
     pub detect: Detect,
+    /// Who is followed.
+    pub track: Track,
     /// JSON lines.
     pub json: Json,
     /// The operator's view.
@@ -92,6 +94,20 @@ pub enum WhenFull {
     Drop,
     /// Its camera waits.
     Wait,
+}
+
+/// `[track]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Track {
+    pub enabled: bool,
+    pub low_threshold: f32,
+    pub high_threshold: f32,
+    pub new_threshold: f32,
+    pub confirm_frames: u32,
+    pub lost_seconds: f64,
+    pub update_seconds: f64,
 }
 
 /// `[json]`

@@ -209,6 +209,48 @@ pub const OPTIONS: &[Opt] = &[
         "A frame that finds the queue full goes without detections (counted), or the camera waits.",
     ),
     opt(
+        "track.enabled",
+        Switch,
+        Some("true"),
+        "Follow objects: track numbers, events, zones and lines.",
+    ),
+    opt(
+        "track.low-threshold",
+        Number(0.0, 1.0),
+        Some("0.1"),
+        "Boxes from this confidence on may go on a track that was seen a frame ago; below detect.threshold they are in no output.",
+    ),
+    opt(
+        "track.high-threshold",
+        Number(0.0, 1.0),
+        Some("0.4"),
+        "Boxes from this confidence on are given to tracks first, and to lost ones too.",
+    ),
+    opt(
+        "track.new-threshold",
+        Number(0.0, 1.0),
+        Some("0.5"),
+        "Boxes from this confidence on, and from detect.threshold, begin a track.",
+    ),
+    opt(
+        "track.confirm-frames",
+        Integer(1, 100),
+        Some("2"),
+        "Frames in which an object is seen before it has a track number and events.",
+    ),
+    opt(
+        "track.lost-seconds",
+        Number(0.1, 600.0),
+        Some("2.0"),
+        "How long an object that is not seen is remembered before it ends.",
+    ),
+    opt(
+        "track.update-seconds",
+        Number(0.0, 86_400.0),
+        Some("5.0"),
+        "Seconds between two update events of an object; 0: one each frame.",
+    ),
+    opt(
         "json.output",
         Path(&["-", "none"]),
         Some("-"),

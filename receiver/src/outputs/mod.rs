@@ -8,13 +8,20 @@ mod rotate;
 pub use json::Json;
 pub use meter::Meter;
 
-use crate::report::Report;
+use crate::report::{Event, Report};
+use crate::stream::Stream;
 use std::sync::Arc;
 
 /// Somebody who wants reports. Called on the detector's thread: queue, never wait.
 pub trait Output: Send + Sync {
     /// A frame has been handled.
     fn report(&self, report: &Report);
+
+    /// Something has happened to an object.
+    fn event(&self, _event: &Event) {}
+
+    /// A stream has ended; all its reports and events were here.
+    fn ended(&self, _stream: &Arc<Stream>) {}
 
     /// What became of what was given to it.
     fn meter(&self) -> &Arc<Meter>;
@@ -33,6 +40,16 @@ impl Outputs {
     /// Hands a report to every output.
     pub fn report(&self, report: &Report) {
         self.0.iter().for_each(|output| output.report(report));
+    }
+
+    /// Hands an event to every output.
+    pub fn event(&self, event: &Event) {
+        self.0.iter().for_each(|output| output.event(event));
+    }
+
+    /// Tells every output that a stream has ended.
+    pub fn ended(&self, stream: &Arc<Stream>) {
+        self.0.iter().for_each(|output| output.ended(stream));
     }
 
     /// What became of the messages of each output.
