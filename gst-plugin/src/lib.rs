@@ -22,7 +22,7 @@ mod quicsrc;
 
 // What the receiver does as the elements do.
 pub use detect::classes::parse as parse_classes;
-pub use json::line::write as json_line;
+pub use json::line::{rfc3339, write as json_line};
 #[doc(hidden)]
 pub use parse::framer::fuzz as fuzz_file;
 

@@ -31,5 +31,6 @@ mod tracking;
 pub mod cli;
 
 pub use error::Error;
+pub use outputs::Delivery;
 pub use receiver::{Receiver, Totals};
 pub use stats::Snapshot;

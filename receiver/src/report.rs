@@ -22,6 +22,8 @@ pub struct Report {
 pub struct Event {
     /// The stream.
     pub stream: Arc<Stream>,
+    /// Names the object: no other of any stream or receiver has it.
+    pub id: String,
     /// Number of the frame.
     pub frame: u64,
     /// Size of the camera's picture.

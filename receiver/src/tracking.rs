@@ -22,6 +22,8 @@ pub struct Trackers {
     /// Boxes below this confidence are in no output.
     threshold: f32,
     plans: HashMap<String, Arc<Plan>>,
+    /// Tells the objects of one life of the receiver from those of another.
+    run: Arc<str>,
     names: Mutex<HashMap<String, Arc<Memory>>>,
 }
 
@@ -37,7 +39,10 @@ pub type Crossings = BTreeMap<Arc<str>, BTreeMap<Arc<str>, [u64; 2]>>;
 
 impl Trackers {
     /// As configured.
-    pub fn new(config: &config::Config) -> Self {
+    ///
+    /// # Errors
+    /// A zone or line that is none.
+    pub fn new(config: &config::Config) -> Result<Self, config::Error> {
         let track = &config.track;
         let nanos = |seconds: f64| (seconds * 1e9) as u64;
         let threshold = config.detect.threshold;
@@ -49,13 +54,16 @@ impl Trackers {
             confirm: track.confirm_frames,
             lost_ns: nanos(track.lost_seconds),
         };
-        Self {
+        let plans = config::places::plans(&config.zone, &config.line)
+            .map_err(|e| config::Error::Conflict(format!("zones and lines: {e}")))?;
+        Ok(Self {
             settings: track.enabled.then_some(settings),
             update_ns: nanos(track.update_seconds),
             threshold,
-            plans: HashMap::new(),
+            plans,
+            run: run().into(),
             names: Mutex::default(),
-        }
+        })
     }
 
     /// The least confidence that the detector is asked for.
@@ -73,6 +81,7 @@ impl Trackers {
                 .settings
                 .map(|settings| Analyser::new(settings, self.update_ns, plan, memory.numbers.clone())),
             memory,
+            run: self.run.clone(),
             threshold: self.threshold,
             shown: Vec::new(),
             newest: None,
@@ -92,6 +101,7 @@ impl Trackers {
 pub struct Tracking {
     analyser: Option<Analyser>,
     memory: Arc<Memory>,
+    run: Arc<str>,
     threshold: f32,
     /// What is to be seen of the newest frame, and the place of each among what was found.
     shown: Vec<(usize, Region)>,
@@ -170,8 +180,9 @@ impl Tracking {
                 counts[usize::from(*direction == Direction::Right)] += 1;
             }
         }
-        let event = |what| Event {
+        let event = |what: cis_analytics::Event| Event {
             stream: stream.clone(),
+            id: format!("{}-{}-{}", stream.name, self.run, what.object.track),
             frame: header.number,
             source: header.source,
             late: header.late,
@@ -179,6 +190,12 @@ impl Tracking {
         };
         events.into_iter().map(event).collect()
     }
+}
+
+/// The time, and so never the same again.
+fn run() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!("{:x}", now.unwrap_or_default().as_micros())
 }
 
 fn moment(header: &Header) -> Moment {

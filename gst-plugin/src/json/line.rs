@@ -79,7 +79,7 @@ fn object(region: &Region) -> Object<'_> {
 }
 
 /// A capture time as RFC 3339 with nine digits; 0 means that the camera does not know it.
-fn rfc3339(utc_ns: u64) -> Option<String> {
+pub fn rfc3339(utc_ns: u64) -> Option<String> {
     if utc_ns == 0 {
         return None;
     }

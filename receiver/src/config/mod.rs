@@ -5,10 +5,13 @@ mod file;
 mod flags;
 mod layer;
 pub mod options;
+mod outputs;
+pub mod places;
 pub mod reference;
 
 pub use error::{Error, Origin};
 pub use flags::command;
+pub use outputs::{Json, Mqtt, Nats, Webhook};
 
 use layer::Layer;
 use serde::Deserialize;
@@ -30,6 +33,12 @@ pub struct Config {
     pub track: Track,
     /// JSON lines.
     pub json: Json,
+    /// MQTT.
+    pub mqtt: Mqtt,
+    /// NATS.
+    pub nats: Nats,
+    /// Webhook.
+    pub webhook: Webhook,
     /// The operator's view.
     pub rtsp: Rtsp,
     /// What restored pictures are made of and say.
@@ -40,6 +49,12 @@ pub struct Config {
     pub status: Status,
     /// The log.
     pub log: Log,
+    /// Areas in which objects are counted.
+    #[serde(default)]
+    pub zone: Vec<places::Zone>,
+    /// Lines at which objects are counted.
+    #[serde(default)]
+    pub line: Vec<places::Line>,
 }
 
 /// `[listen]`
@@ -108,17 +123,6 @@ pub struct Track {
     pub confirm_frames: u32,
     pub lost_seconds: f64,
     pub update_seconds: f64,
-}
-
-/// `[json]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub struct Json {
-    pub output: PathBuf,
-    pub max_size: u64,
-    pub max_files: u32,
-    pub queue: usize,
 }
 
 /// `[rtsp]`
@@ -237,11 +241,16 @@ impl Config {
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
         }
-        if self.json.output == Path::new("none") && !self.rtsp.enabled && self.record.folder.is_none() {
-            return conflict(
-                "json.output is `none`, rtsp.enabled is false and record.folder unset: nothing to do",
-            );
+        let track = &self.track;
+        if track.low_threshold > track.high_threshold || track.high_threshold > track.new_threshold {
+            return Err(Error::Conflict(format!(
+                "track.low-threshold is {}, track.high-threshold {}, track.new-threshold {}; legal: none less than the one before",
+                track.low_threshold, track.high_threshold, track.new_threshold
+            )));
         }
-        Ok(())
+        if !track.enabled && !(self.zone.is_empty() && self.line.is_empty()) {
+            return conflict("track.enabled is false, so there must be no [[zone]] and no [[line]]");
+        }
+        self.check_outputs()
     }
 }

@@ -3,10 +3,21 @@
 
 mod json;
 mod meter;
+mod mqtt;
+mod nats;
+mod outbox;
+mod remote;
 mod rotate;
+mod secret;
+mod text;
+mod throttle;
+mod webhook;
 
-pub use json::Json;
-pub use meter::Meter;
+pub use json::{Events, Json};
+pub use meter::{Delivery, Meter};
+pub use mqtt::Mqtt;
+pub use nats::Nats;
+pub use webhook::Webhook;
 
 use crate::report::{Event, Report};
 use crate::stream::Stream;
