@@ -19,6 +19,7 @@ mod parse;
 mod quic;
 mod quicsink;
 mod quicsrc;
+mod track;
 
 // What the receiver does as the elements do.
 pub use detect::classes::parse as parse_classes;
@@ -30,6 +31,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;
     parse::register(plugin)?;
     detect::register(plugin)?;
+    track::register(plugin)?;
     decode::register(plugin)?;
     json::register(plugin)?;
     overlay::register(plugin)?;

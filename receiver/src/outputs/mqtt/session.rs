@@ -142,7 +142,9 @@ impl Session {
 
     /// Puts what the broken connection did not get confirmed back to where the next one takes it.
     fn take_back(&self, client: &AsyncClient, events: &mut EventLoop) {
-        for request in std::mem::take(&mut events.pending) {
+        let pending = std::mem::take(&mut events.pending).into_iter();
+        let unsent = events.state.collision.take().map(Request::Publish);
+        for request in pending.chain(unsent) {
             let Request::Publish(publish) = request else {
                 continue;
             };
