@@ -19,10 +19,11 @@ mod parse;
 mod quic;
 mod quicsink;
 mod quicsrc;
+mod track;
 
 // What the receiver does as the elements do.
 pub use detect::classes::parse as parse_classes;
-pub use json::line::write as json_line;
+pub use json::line::{rfc3339, write as json_line};
 #[doc(hidden)]
 pub use parse::framer::fuzz as fuzz_file;
 
@@ -30,6 +31,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;
     parse::register(plugin)?;
     detect::register(plugin)?;
+    track::register(plugin)?;
     decode::register(plugin)?;
     json::register(plugin)?;
     overlay::register(plugin)?;

@@ -25,11 +25,12 @@ mod unit;
 mod virtual_time;
 pub mod wire;
 
+pub use backoff::Backoff;
 pub use error::Error;
 pub use listener::Listener;
 pub use name::StreamName;
 pub use sender::Sender;
-pub use tls::{Fingerprint, Identity};
+pub use tls::{Fingerprint, Identity, client_config};
 pub use token::{Token, TokenHash, Tokens};
 pub use unit::Unit;
 

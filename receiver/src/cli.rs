@@ -117,5 +117,8 @@ fn receive(config: &Config) -> Result<(), Error> {
         totals.sum.undetected,
         totals.sum.unrecorded,
     );
+    for delivery in &totals.outputs {
+        tracing::info!("summary of {delivery}");
+    }
     Ok(())
 }

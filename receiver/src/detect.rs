@@ -1,13 +1,12 @@
 //! What is done with a frame when it is known what is in it: its outputs, its view. Called on the detector's thread, in the order of each stream.
 
 use crate::outputs::Outputs;
-use crate::report::Report;
+use crate::report::{Event, Report};
 use crate::rtsp;
 use crate::stream::{Registry, Stream};
 use bytes::Bytes;
 use cis_codec::frame::Header;
 use cis_inference::batch::{Answer, Passed};
-use cis_inference::detect::Detection;
 use cis_link::listener::Receipt;
 use gstcis::regions::Region;
 use std::sync::Arc;
@@ -51,8 +50,13 @@ impl Results {
 
     /// A stream has ended.
     pub fn end(&self, stream: &Arc<Stream>) {
-        self.registry.remove(stream);
-        tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
+        let events = stream.tracking.lock().end(stream);
+        events.iter().for_each(|event| self.outputs.event(event));
+        // What came late is in no list: its camera's stream is.
+        if self.registry.remove(stream) {
+            self.outputs.ended(stream);
+            tracing::info!(stream = %stream.name, "summary: {}", stream.snapshot().summary());
+        }
     }
 
     /// What is in a frame is known, or nobody will know it.
@@ -89,15 +93,16 @@ impl Results {
     }
 
     /// Whether the objects of the frame are those of its stream afterwards.
-    fn known(&self, stream: &Stream, header: &Header, answer: Answer) -> bool {
+    fn known(&self, stream: &Arc<Stream>, header: &Header, answer: Answer) -> bool {
         match answer {
             Answer::Found(found) => {
                 self.healthy.store(true, Relaxed);
-                stream.found.lock().regions = regions(&found, header);
+                let told = stream.tracking.lock().frame(stream, header, &found);
+                self.tell(stream, told);
                 true
             }
             // It shows what the frame before showed.
-            Answer::Turn => stream.found.lock().current,
+            Answer::Turn => self.repeat(stream, header),
             Answer::Passed(why) => {
                 stream.stats.overdue.add((why == Passed::Overdue).into());
                 false
@@ -112,9 +117,19 @@ impl Results {
             _ => false,
         }
     }
-}
 
-fn regions(found: &[Detection], header: &Header) -> Arc<[Region]> {
-    let size = (header.source.width, header.source.height);
-    found.iter().map(|d| Region::on_grid(d, size)).collect()
+    /// Whether the objects of the frame before are known, and so those of this one.
+    fn repeat(&self, stream: &Arc<Stream>, header: &Header) -> bool {
+        let known = stream.found.lock().current;
+        if known {
+            let told = stream.tracking.lock().repeat(stream, header);
+            self.tell(stream, told);
+        }
+        known
+    }
+
+    fn tell(&self, stream: &Stream, (regions, events): (Arc<[Region]>, Vec<Event>)) {
+        stream.found.lock().regions = regions;
+        events.iter().for_each(|event| self.outputs.event(event));
+    }
 }

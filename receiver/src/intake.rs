@@ -8,6 +8,7 @@ use crate::record::{Recorder, Tape};
 use crate::rtsp::{Enhancement, Server, View};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
+use crate::tracking::Trackers;
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
@@ -35,6 +36,8 @@ pub struct Intake {
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
     pub registry: Arc<Registry>,
+    /// Who makes the tracking of each stream.
+    pub trackers: Arc<Trackers>,
     /// The receiver's bundle.
     pub bundle: BundleId,
     /// Its prior.
@@ -210,11 +213,13 @@ impl Intake {
             server.add(&name, view.clone());
             view
         });
+        let tracking = Mutex::new(self.trackers.open(name.as_str()));
         let stream = Arc::new(Stream {
             name,
             stats,
             view,
             found: Mutex::default(),
+            tracking,
         });
         self.registry.insert(stream.clone());
         let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
@@ -238,10 +243,12 @@ impl Intake {
         let (name, stats) = (feed.stream.name.clone(), Stats::new());
         let lost = feed.stream.stats.unrecorded.clone();
         let tape = self.recorder.as_ref().map(|r| r.tape(name.clone(), true, lost));
+        let tracking = Mutex::new(self.trackers.open(name.as_str()));
         Feed {
             stream: Arc::new(Stream {
                 name,
                 stats,
+                tracking,
                 view: None,
                 found: Mutex::default(),
             }),
@@ -303,6 +310,9 @@ impl Intake {
             view.end();
         }
         tracing::info!(stream = %name, "stream closed: {reason}");
+        if let Some(late) = feed.late {
+            late.lane.end(late.stream);
+        }
         feed.lane.end(feed.stream);
     }
 

@@ -26,9 +26,11 @@ mod signals;
 mod stats;
 mod status;
 mod stream;
+mod tracking;
 
 pub mod cli;
 
 pub use error::Error;
+pub use outputs::Delivery;
 pub use receiver::{Receiver, Totals};
 pub use stats::Snapshot;

@@ -6,12 +6,13 @@ use crate::detect::Results;
 use crate::intake::Intake;
 use crate::lane::Lanes;
 use crate::link::Link;
-use crate::outputs::{Json, Output, Outputs};
+use crate::outputs::{Delivery, Events, Json, Mqtt, Nats, Output, Outputs, Webhook};
 use crate::record::Recorder;
 use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
+use crate::tracking::Trackers;
 use crate::{Error, status};
 use cis_codec::{BundleId, Limits, Prior};
 use cis_inference::bundle::Bundle;
@@ -43,7 +44,11 @@ impl Receiver {
             Some(folder) => Bundle::load(folder)?,
             None => Bundle::embedded()?,
         };
-        let params = params(&config.detect, &bundle)?;
+        let trackers = Arc::new(Trackers::new(config)?);
+        let params = Params {
+            threshold: trackers.least(),
+            ..params(&config.detect, &bundle)?
+        };
         let options = SessionOptions {
             device: config.model.device.parse()?,
             threads: config.model.threads,
@@ -63,9 +68,8 @@ impl Receiver {
             true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
             false => None,
         };
-        let services = Services::start().map_err(Error::Thread)?;
-        let (json, json_thread) = Json::start(&config.json).map_err(Error::Output)?.unzip();
-        let outputs = Outputs::new(json.map(|json| Box::new(json) as Box<dyn Output>));
+        let mut services = Services::start().map_err(Error::Thread)?;
+        let (outputs, writers) = outputs(config, &mut services).map_err(Error::Output)?;
         let ask_key = {
             let link = link.clone();
             move |stream: &_| link.ask_key(stream)
@@ -87,6 +91,7 @@ impl Receiver {
             recorder,
             rtsp: rtsp.clone(),
             registry: registry.clone(),
+            trackers,
             bundle: bundle_id,
             prior,
             limits,
@@ -102,10 +107,10 @@ impl Receiver {
             Some(intake_thread),
             status_thread,
             record_thread,
-            json_thread,
         ]
         .into_iter()
-        .flatten();
+        .flatten()
+        .chain(writers);
         Ok(Self {
             link,
             rtsp,
@@ -141,6 +146,15 @@ impl Receiver {
         self.registry.ended()
     }
 
+    /// What became of the messages of each output so far.
+    pub fn outputs(&self) -> Vec<Delivery> {
+        self.outputs
+            .meters()
+            .iter()
+            .map(|meter| meter.delivery())
+            .collect()
+    }
+
     /// Reads certificates and tokens anew.
     pub fn reload(&self) {
         match self.link.reload() {
@@ -170,13 +184,15 @@ impl Receiver {
             services.shutdown();
         }
         self.rtsp = None;
-        let json = meters.iter().find(|meter| meter.name == "json");
+        let outputs: Vec<_> = meters.iter().map(|meter| meter.delivery()).collect();
+        let json = outputs.iter().find(|delivery| delivery.output == "json");
         let (streams, sum) = self.registry.ended();
         Totals {
             streams,
             sum,
-            lines: json.map_or(0, |meter| meter.delivered.get()),
-            lines_lost: json.map_or(0, |meter| meter.lost()),
+            lines: json.map_or(0, |json| json.delivered),
+            lines_lost: json.map_or(0, Delivery::lost),
+            outputs,
         }
     }
 }
@@ -201,6 +217,32 @@ pub struct Totals {
     pub lines: u64,
     /// JSON lines lost because the output was too slow or failed.
     pub lines_lost: u64,
+    /// What became of the messages of each output.
+    pub outputs: Vec<Delivery>,
+}
+
+/// All outputs, and the threads of those that write files.
+fn outputs(config: &Config, services: &mut Services) -> std::io::Result<(Outputs, Vec<JoinHandle<()>>)> {
+    let (json, json_thread) = Json::start(&config.json)?.unzip();
+    let (events, events_thread) = Events::start(&config.json)?.unzip();
+    let mqtt = Mqtt::start(&config.mqtt, services)?;
+    let nats = Nats::start(&config.nats, services)?;
+    let webhook = Webhook::start(&config.webhook, services)?;
+    fn boxed(output: impl Output + 'static) -> Box<dyn Output> {
+        Box::new(output)
+    }
+    let outputs = [
+        json.map(boxed),
+        events.map(boxed),
+        mqtt.map(boxed),
+        nats.map(boxed),
+        webhook.map(boxed),
+    ];
+    let threads = [json_thread, events_thread];
+    Ok((
+        Outputs::new(outputs.into_iter().flatten()),
+        threads.into_iter().flatten().collect(),
+    ))
 }
 
 fn params(config: &config::Detect, bundle: &Bundle) -> Result<Params, Error> {

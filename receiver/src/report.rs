@@ -1,6 +1,7 @@
-//! What became of one frame: the one thing that every output is made of.
+//! What every output is made of: what became of one frame, and what happened to an object.
 
 use crate::stream::Stream;
+use cis_codec::Size;
 use cis_codec::frame::Header;
 use gstcis::regions::Region;
 use std::sync::Arc;
@@ -14,4 +15,21 @@ pub struct Report {
     pub header: Header,
     /// Its objects; `None` when nobody looked for them.
     pub objects: Option<Arc<[Region]>>,
+}
+
+/// Something that happened to an object. An event comes before the report of the frame that showed it.
+#[derive(Clone)]
+pub struct Event {
+    /// The stream.
+    pub stream: Arc<Stream>,
+    /// Names the object: no other of any stream or receiver has it.
+    pub id: String,
+    /// Number of the frame.
+    pub frame: u64,
+    /// Size of the camera's picture.
+    pub source: Size,
+    /// The frame waited in the camera's spool: this tells of the past.
+    pub late: bool,
+    /// What happened, when, and the object.
+    pub what: cis_analytics::Event,
 }

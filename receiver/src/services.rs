@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+/// How long a service may go on sending what it has when the receiver ends: it has to count what is left.
+const GOODBYE: Duration = Duration::from_millis(1500);
 /// How long services get to send what they have when the receiver ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -25,6 +27,18 @@ impl Stopping {
     pub async fn wait(&mut self) {
         // An error says that the services themselves are gone.
         let _ = self.0.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Does `work` until it is done, or, when the receiver ends, for a little longer.
+    pub async fn limit(mut self, work: impl Future<Output = ()>) {
+        let end = async {
+            self.wait().await;
+            tokio::time::sleep(GOODBYE).await;
+        };
+        tokio::select! {
+            () = work => {}
+            () = end => {}
+        }
     }
 }
 

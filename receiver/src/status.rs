@@ -21,19 +21,20 @@ pub fn start(
     }
     let run = move || {
         let mut before = HashMap::new();
-        let mut lost = vec![0; meters.len()];
+        let mut deliveries: Vec<_> = meters.iter().map(|meter| meter.delivery()).collect();
         while stop.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
             before = report(&registry, &before);
-            for (meter, before) in meters.iter().zip(&mut lost) {
-                let now = meter.lost();
-                if now > *before {
+            for (meter, before) in meters.iter().zip(&mut deliveries) {
+                let now = meter.delivery();
+                if now.lost() > before.lost() {
                     tracing::warn!(
-                        "{} messages of {} lost since the last status",
-                        now - *before,
-                        meter.name
+                        "status: {now}; {} lost since the last status",
+                        now.lost() - before.lost()
                     );
-                    *before = now;
+                } else if now != *before {
+                    tracing::info!("status: {now}");
                 }
+                *before = now;
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::rtsp::View;
 use crate::stats::{Snapshot, Stats};
+use crate::tracking::Tracking;
 use cis_link::StreamName;
 use gstcis::regions::Region;
 use parking_lot::Mutex;
@@ -17,6 +18,8 @@ pub struct Stream {
     pub view: Option<Arc<View>>,
     /// What the detector found last.
     pub found: Mutex<Found>,
+    /// Who is followed. Locked by whoever handles the stream's frames.
+    pub tracking: Mutex<Tracking>,
 }
 
 /// The objects of a stream's newest detected frame.
@@ -61,12 +64,19 @@ impl Registry {
         self.open.lock().push(stream);
     }
 
-    /// A stream has ended, all its frames handled.
-    pub fn remove(&self, stream: &Arc<Stream>) {
-        self.open.lock().retain(|open| !Arc::ptr_eq(open, stream));
+    /// A stream has ended, all its frames handled. Returns whether it was open here.
+    pub fn remove(&self, stream: &Arc<Stream>) -> bool {
+        let mut open = self.open.lock();
+        let before = open.len();
+        open.retain(|open| !Arc::ptr_eq(open, stream));
+        if open.len() == before {
+            return false;
+        }
+        drop(open);
         let mut ended = self.ended.lock();
         ended.0 += 1;
         ended.1.add(&stream.snapshot());
+        true
     }
 
     /// The open streams.

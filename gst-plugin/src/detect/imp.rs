@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use cis_inference::detect::Params;
+use cis_inference::detect::{Detection, Params};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -18,6 +18,7 @@ use super::stats::Stats;
 use crate::caps;
 use crate::model::{self, Opened};
 use crate::regions::{self, Region};
+use crate::track::candidates;
 use crate::units::{self, Outcome, UnitReader};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -36,6 +37,8 @@ struct State {
     params: Arc<Params>,
     /// What was found in the last frame: true of the repeats that follow, too.
     last: Vec<Region>,
+    /// The same, of what is too unsure to be a detection.
+    candidates: Vec<Region>,
 }
 
 #[derive(Default)]
@@ -44,6 +47,8 @@ pub struct CisDetect {
     state: Mutex<Option<State>>,
     /// Apart from the state, which is locked while the network runs.
     stats: Mutex<Stats>,
+    /// From which confidence on a tracker downstream wants boxes.
+    candidates: Mutex<Option<f32>>,
     /// Time of one frame, for the latency query.
     frame_time: Mutex<Option<gst::ClockTime>>,
 }
@@ -75,6 +80,7 @@ impl CisDetect {
             finder,
             params: Arc::new(params),
             last: Vec::new(),
+            candidates: Vec::new(),
         })
     }
 
@@ -108,18 +114,24 @@ impl CisDetect {
             return Verdict::Pass;
         }
         let started = Instant::now();
-        let found = match state.finder.detect(frame.latents, frame.geometry, &state.params) {
+        let threshold = state.params.threshold;
+        let least = self.candidates.lock().unwrap_or(threshold).min(threshold);
+        let params = Arc::new(Params {
+            threshold: least,
+            ..(*state.params).clone()
+        });
+        let found = match state.finder.detect(frame.latents, frame.geometry, &params) {
             Ok(found) => found,
             Err(error) => return Verdict::Failed(model::message(&error)),
         };
         let source = frame.geometry.source;
-        state.last.clear();
-        state
-            .last
-            .extend(found.iter().map(|detection| Region::on_grid(detection, source)));
+        // Most confident first.
+        let (sure, unsure) = found.split_at(found.partition_point(|d| d.confidence >= threshold));
+        let regions = |found: &[Detection]| found.iter().map(|d| Region::on_grid(d, source)).collect();
+        (state.last, state.candidates) = (regions(sure), regions(unsure));
         let mut stats = self.stats.lock();
         stats.frames += 1;
-        stats.objects += found.len() as u64;
+        stats.objects += sure.len() as u64;
         stats.last = started.elapsed();
         stats.sum += started.elapsed();
         Verdict::Pass
@@ -217,6 +229,7 @@ impl BaseTransformImpl for CisDetect {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *self.state.lock() = None;
+        *self.candidates.lock() = None;
         Ok(())
     }
 
@@ -242,8 +255,17 @@ impl BaseTransformImpl for CisDetect {
         {
             state.reader.reset();
             state.last.clear();
+            state.candidates.clear();
         }
         self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let Some(threshold) = candidates::threshold(&event) {
+            *self.candidates.lock() = Some(threshold);
+            return true;
+        }
+        self.parent_src_event(event)
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
@@ -277,6 +299,9 @@ impl BaseTransformImpl for CisDetect {
         if let Verdict::Pass = verdict {
             for region in &state.last {
                 regions::attach(buffer, region);
+            }
+            for region in &state.candidates {
+                regions::attach_candidate(buffer, region);
             }
             return Ok(gst::FlowSuccess::Ok);
         }

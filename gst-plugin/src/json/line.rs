@@ -31,6 +31,8 @@ struct Object<'a> {
     confidence: f64,
     #[serde(rename = "box")]
     area: [u32; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<u64>,
 }
 
 /// One frame as a line of JSON, with its line feed. `regions` are `None` when nobody looked for objects in the frame.
@@ -72,11 +74,12 @@ fn object(region: &Region) -> Object<'_> {
         label: &region.label,
         confidence: (confidence * 1e4).round() / 1e4,
         area: [region.x, region.y, region.w, region.h],
+        track: region.track,
     }
 }
 
 /// A capture time as RFC 3339 with nine digits; 0 means that the camera does not know it.
-fn rfc3339(utc_ns: u64) -> Option<String> {
+pub fn rfc3339(utc_ns: u64) -> Option<String> {
     if utc_ns == 0 {
         return None;
     }

@@ -123,6 +123,9 @@ fn label(region: &Region, style: Style) -> String {
     let mut text = String::new();
     if style.labels {
         text.extend(region.label.chars().take(MAX_LABEL));
+        if let Some(track) = region.track {
+            text.push_str(&format!(" {track}"));
+        }
     }
     if style.confidence && region.confidence.is_finite() {
         if !text.is_empty() {

@@ -54,6 +54,7 @@ fn region(label: &str, class_id: u32, confidence: f64, area: [u32; 4]) -> Region
         y,
         w,
         h,
+        track: None,
     }
 }
 

@@ -109,6 +109,7 @@ fn person(area: [u32; 4]) -> Region {
         y,
         w,
         h,
+        track: None,
     }
 }
 
@@ -287,6 +288,7 @@ fn hostile_boxes_are_clipped() {
             y: 3,
             w: 30,
             h: 30,
+            track: (i % 2 == 0).then_some(u64::MAX),
         });
     }
     for format in FORMATS {

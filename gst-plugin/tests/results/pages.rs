@@ -4,10 +4,11 @@
 
 use gst::{glib, prelude::*};
 
-const ELEMENTS: [&str; 8] = [
+const ELEMENTS: [&str; 9] = [
     "cisencode",
     "cisparse",
     "cisdetect",
+    "cistrack",
     "cisdecode",
     "cisjson",
     "cisoverlay",

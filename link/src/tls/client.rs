@@ -1,5 +1,6 @@
 //! Owns the TLS side of a sender.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
@@ -8,7 +9,7 @@ use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{Fingerprint, provider, roots, tls_error};
+use super::{Fingerprint, Identity, provider, roots, tls_error};
 use crate::Error;
 use crate::sender::ClientTls;
 use crate::wire::ALPN;
@@ -45,6 +46,25 @@ pub fn client(tls: &ClientTls) -> Result<QuicClientConfig, Error> {
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     QuicClientConfig::try_from(config).map_err(tls_error)
+}
+
+/// TLS for a client of something else than a receiver: a broker, a web server. Without `ca` the system's authorities are trusted.
+///
+/// # Errors
+/// A file that cannot be read or used, a system without authorities.
+pub fn client_config(ca: Option<&Path>, identity: Option<&Identity>) -> Result<ClientConfig, Error> {
+    let roots = ca.map_or_else(system_roots, roots)?;
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls_error)?
+        .with_root_certificates(roots);
+    let Some(identity) = identity else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let (chain, key) = identity.load()?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| Error::content(&identity.certificate, error))
 }
 
 fn system_roots() -> Result<RootCertStore, Error> {

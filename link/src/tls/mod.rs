@@ -12,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-pub use client::client;
+pub use client::{client, client_config};
 pub use fingerprint::Fingerprint;
 pub use server::server;
 

@@ -86,6 +86,16 @@ pub enum Error {
         /// What would be legal.
         legal: String,
     },
+    /// A zone or line that cannot be used.
+    #[error("{origin}: {key}: {reason}")]
+    Place {
+        /// Where it is.
+        origin: Origin,
+        /// The field.
+        key: String,
+        /// The value, and what would be legal.
+        reason: String,
+    },
     /// Options that do not go together.
     #[error("{0}")]
     Conflict(String),
@@ -114,6 +124,14 @@ impl fmt::Display for Kind {
             Self::Device => write!(f, "`cpu`, `cuda`, `cuda:0`..=`cuda:255`"),
             Self::Switch => write!(f, "`true`, `false`"),
             Self::List => write!(f, "a list of texts"),
+            Self::Words(words) => write!(f, "a list of `{}`", words.join("`, `")),
+            Self::Url(schemes) => {
+                let each: Vec<_> = schemes
+                    .iter()
+                    .map(|scheme| format!("`{scheme}://HOST:PORT`"))
+                    .collect();
+                write!(f, "{} without user and password", each.join(", "))
+            }
             Self::Choice(words) => write!(f, "`{}`", words.join("`, `")),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::layer::Layer;
 use super::options::{OPTIONS, Opt};
+use super::places::{TABLES, Table};
 use super::{Error, Origin};
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -44,6 +45,10 @@ pub fn parse(text: &str, path: &Path) -> Result<Layer, Error> {
     let mut layer = Layer::default();
     for (section, fields) in DeTable::parse(text).map_err(syntax)?.into_inner() {
         let (name, at) = (section.get_ref(), section.span().start);
+        if let Some(table) = Table::find(name) {
+            table.read(fields, &mut layer, &origin)?;
+            continue;
+        }
         let DeValue::Table(fields) = fields.into_inner() else {
             return Err(unknown(name, sections(), origin(at)));
         };
@@ -83,6 +88,7 @@ fn sections() -> Vec<&'static str> {
         .map(|(s, _)| s)
         .collect();
     names.dedup();
+    names.extend(TABLES.iter().map(|table| table.name));
     names
 }
 

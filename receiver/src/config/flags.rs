@@ -128,7 +128,8 @@ impl Kind {
             Self::Integer(..) | Self::Number(..) => "NUMBER",
             Self::Device => "cpu|cuda:N",
             Self::Switch => "true|false",
-            Self::List => "A,B,...",
+            Self::List | Self::Words(_) => "A,B,...",
+            Self::Url(_) => "URL",
             Self::Choice(_) => "WORD",
         }
     }

@@ -8,7 +8,11 @@ use toml::Value;
 
 /// The values of one source, or of several merged.
 #[derive(Clone, Debug, Default)]
-pub struct Layer(BTreeMap<&'static str, Value>);
+pub struct Layer {
+    values: BTreeMap<&'static str, Value>,
+    /// Zones and lines, by the names of their tables; only a file has them.
+    places: BTreeMap<&'static str, Vec<Value>>,
+}
 
 impl Layer {
     /// The defaults of the table.
@@ -28,14 +32,14 @@ impl Layer {
             Kind::Integer(..) => text.trim().parse().ok().map(Value::Integer),
             Kind::Number(..) => text.trim().parse().ok().map(Value::Float),
             Kind::Switch => text.trim().parse().ok().map(Value::Boolean),
-            Kind::List => Some(Value::Array(
+            Kind::List | Kind::Words(_) => Some(Value::Array(
                 text.split(',')
                     .map(str::trim)
                     .filter(|s| !s.is_empty())
                     .map(Value::from)
                     .collect(),
             )),
-            Kind::Text | Kind::Path(_) | Kind::Address | Kind::Device | Kind::Choice(_) => {
+            Kind::Text | Kind::Path(_) | Kind::Address | Kind::Url(_) | Kind::Device | Kind::Choice(_) => {
                 Some(Value::from(text))
             }
         };
@@ -63,6 +67,10 @@ impl Layer {
             (Kind::List, Value::Array(items)) => {
                 items.iter().all(|v| v.as_str().is_some_and(|s| !s.is_empty()))
             }
+            (Kind::Words(words), Value::Array(items)) => items
+                .iter()
+                .all(|item| item.as_str().is_some_and(|item| words.contains(&item))),
+            (Kind::Url(schemes), Value::String(s)) => url(s, schemes),
             (Kind::Device, Value::String(s)) => s.parse::<cis_inference::runtime::Device>().is_ok(),
             (Kind::Choice(words), Value::String(s)) => words.contains(&s.as_str()),
             _ => false,
@@ -76,20 +84,26 @@ impl Layer {
             }
             (_, value, _) => value,
         };
-        self.0.insert(opt.key, value);
+        self.values.insert(opt.key, value);
         Ok(())
+    }
+
+    /// Takes a zone or line that was checked.
+    pub fn add_place(&mut self, table: &'static str, place: toml::Table) {
+        self.places.entry(table).or_default().push(Value::Table(place));
     }
 
     /// This layer with everything that `over` says put over it.
     pub fn under(mut self, over: Layer) -> Self {
-        self.0.extend(over.0);
+        self.values.extend(over.values);
+        self.places.extend(over.places);
         self
     }
 
     /// The values as the tables of a configuration file.
     pub fn to_toml(&self) -> toml::Table {
         let mut root = toml::Table::new();
-        for (key, value) in &self.0 {
+        for (key, value) in &self.values {
             let (section, name) = key.split_once('.').unwrap_or(("", key));
             if let Value::Table(t) = root
                 .entry(section)
@@ -98,8 +112,18 @@ impl Layer {
                 t.insert(name.into(), value.clone());
             }
         }
+        let places = self.places.iter();
+        root.extend(places.map(|(table, places)| ((*table).to_owned(), Value::Array(places.clone()))));
         root
     }
+}
+
+/// Whether it is the address of a server, and nothing that should be a secret.
+fn url(text: &str, schemes: &[&str]) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        let secret = !url.username().is_empty() || url.password().is_some();
+        schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty()) && !secret
+    })
 }
 
 /// The value as a person typed it.

@@ -5,10 +5,13 @@ mod file;
 mod flags;
 mod layer;
 pub mod options;
+mod outputs;
+pub mod places;
 pub mod reference;
 
 pub use error::{Error, Origin};
 pub use flags::command;
+pub use outputs::{Json, Mqtt, Nats, Webhook};
 
 use layer::Layer;
 use serde::Deserialize;
@@ -26,8 +29,16 @@ pub struct Config {
     pub model: Model,
     /// What is detected.
     pub detect: Detect,
+    /// Who is followed.
+    pub track: Track,
     /// JSON lines.
     pub json: Json,
+    /// MQTT.
+    pub mqtt: Mqtt,
+    /// NATS.
+    pub nats: Nats,
+    /// Webhook.
+    pub webhook: Webhook,
     /// The operator's view.
     pub rtsp: Rtsp,
     /// What restored pictures are made of and say.
@@ -38,6 +49,12 @@ pub struct Config {
     pub status: Status,
     /// The log.
     pub log: Log,
+    /// Areas in which objects are counted.
+    #[serde(default)]
+    pub zone: Vec<places::Zone>,
+    /// Lines at which objects are counted.
+    #[serde(default)]
+    pub line: Vec<places::Line>,
 }
 
 /// `[listen]`
@@ -97,15 +114,18 @@ pub enum WhenFull {
     Wait,
 }
 
-/// `[json]`
+/// `[track]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[allow(missing_docs)]
-pub struct Json {
-    pub output: PathBuf,
-    pub max_size: u64,
-    pub max_files: u32,
-    pub queue: usize,
+pub struct Track {
+    pub enabled: bool,
+    pub low_threshold: f32,
+    pub high_threshold: f32,
+    pub new_threshold: f32,
+    pub confirm_frames: u32,
+    pub lost_seconds: f64,
+    pub update_seconds: f64,
 }
 
 /// `[rtsp]`
@@ -224,11 +244,16 @@ impl Config {
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
         }
-        if self.json.output == Path::new("none") && !self.rtsp.enabled && self.record.folder.is_none() {
-            return conflict(
-                "json.output is `none`, rtsp.enabled is false and record.folder unset: nothing to do",
-            );
+        let track = &self.track;
+        if track.low_threshold > track.high_threshold || track.high_threshold > track.new_threshold {
+            return Err(Error::Conflict(format!(
+                "track.low-threshold is {}, track.high-threshold {}, track.new-threshold {}; legal: none less than the one before",
+                track.low_threshold, track.high_threshold, track.new_threshold
+            )));
         }
-        Ok(())
+        if !track.enabled && !(self.zone.is_empty() && self.line.is_empty()) {
+            return conflict("track.enabled is false, so there must be no [[zone]] and no [[line]]");
+        }
+        self.check_outputs()
     }
 }

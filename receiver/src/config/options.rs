@@ -19,6 +19,10 @@ pub enum Kind {
     Switch,
     /// A list of texts; on the command line and in the environment with commas between them.
     List,
+    /// A list of these words.
+    Words(&'static [&'static str]),
+    /// `SCHEME://HOST[:PORT]` with one of these schemes.
+    Url(&'static [&'static str]),
     /// Where networks run.
     Device,
     /// One of these words.
@@ -71,7 +75,7 @@ const fn opt(key: &'static str, kind: Kind, default: Option<&'static str>, help:
     }
 }
 
-use Kind::{Address, Choice, Device, Integer, List, Number, Path, Switch, Text};
+use Kind::{Address, Choice, Device, Integer, List, Number, Path, Switch, Text, Url, Words};
 
 /// Every option, in the order of the reference.
 pub const OPTIONS: &[Opt] = &[
@@ -227,6 +231,48 @@ pub const OPTIONS: &[Opt] = &[
         "Milliseconds that a frame waits for others to go with it.",
     ),
     opt(
+        "track.enabled",
+        Switch,
+        Some("true"),
+        "Follow objects: track numbers, events, zones and lines.",
+    ),
+    opt(
+        "track.low-threshold",
+        Number(0.0, 1.0),
+        Some("0.1"),
+        "Boxes from this confidence on may go on a track that was seen a frame ago; below detect.threshold they are in no output.",
+    ),
+    opt(
+        "track.high-threshold",
+        Number(0.0, 1.0),
+        Some("0.4"),
+        "Boxes from this confidence on are given to tracks first, and to lost ones too.",
+    ),
+    opt(
+        "track.new-threshold",
+        Number(0.0, 1.0),
+        Some("0.5"),
+        "Boxes from this confidence on, and from detect.threshold, begin a track.",
+    ),
+    opt(
+        "track.confirm-frames",
+        Integer(1, 100),
+        Some("2"),
+        "Frames in which an object is seen before it has a track number and events.",
+    ),
+    opt(
+        "track.lost-seconds",
+        Number(0.1, 600.0),
+        Some("2.0"),
+        "How long an object that is not seen is remembered before it ends.",
+    ),
+    opt(
+        "track.update-seconds",
+        Number(0.0, 86_400.0),
+        Some("5.0"),
+        "Seconds between two update events of an object; 0: one each frame.",
+    ),
+    opt(
         "json.output",
         Path(&["-", "none"]),
         Some("-"),
@@ -249,6 +295,170 @@ pub const OPTIONS: &[Opt] = &[
         Integer(1, 1 << 20),
         Some("4096"),
         "Lines that may wait for the disk; when full, lines are dropped and counted.",
+    ),
+    opt(
+        "json.events",
+        Path(&["-", "none"]),
+        Some("none"),
+        "Events of objects go to this file, a line each; `-` is the standard output, `none` nowhere.",
+    ),
+    opt(
+        "mqtt.url",
+        Url(&["mqtts", "mqtt"]),
+        None,
+        "The MQTT 5 broker; mqtts is TLS (port 8883), mqtt is plain (port 1883). Without it there is no MQTT.",
+    ),
+    opt(
+        "mqtt.ca",
+        Path(&[]),
+        None,
+        "Authorities that may sign the broker's certificate, PEM; without it those of the system.",
+    ),
+    opt(
+        "mqtt.certificate",
+        Path(&[]),
+        None,
+        "The receiver's certificate for the broker, PEM.",
+    ),
+    opt(
+        "mqtt.key",
+        Path(&[]),
+        None,
+        "The private key of that certificate, PEM.",
+    ),
+    opt("mqtt.user", Text, None, "User name for the broker."),
+    opt(
+        "mqtt.password-file",
+        Path(&[]),
+        None,
+        "File with that user's password.",
+    ),
+    opt(
+        "mqtt.client-id",
+        Text,
+        None,
+        "The receiver's name at the broker; without it a random one.",
+    ),
+    opt(
+        "mqtt.prefix",
+        Text,
+        Some("cis"),
+        "What topics begin with: PREFIX/status, PREFIX/STREAM/events, ...",
+    ),
+    opt(
+        "mqtt.qos",
+        Integer(0, 1),
+        Some("1"),
+        "1: a message is sent until the broker has confirmed it; 0: sent once.",
+    ),
+    opt(
+        "mqtt.detections-per-second",
+        Number(0.0, 1000.0),
+        Some("0.0"),
+        "How many frames of a stream and second have their detections published, at most; 0: none.",
+    ),
+    opt(
+        "mqtt.queue",
+        Integer(1, 1 << 16),
+        Some("1024"),
+        "Messages that may wait for the broker; when full, messages are dropped and counted.",
+    ),
+    opt(
+        "nats.url",
+        Url(&["tls", "nats"]),
+        None,
+        "The NATS server; tls is TLS, nats is plain (port 4222 both). Without it there is no NATS.",
+    ),
+    opt(
+        "nats.ca",
+        Path(&[]),
+        None,
+        "Authorities that may sign the server's certificate, PEM; without it those of the system.",
+    ),
+    opt(
+        "nats.certificate",
+        Path(&[]),
+        None,
+        "The receiver's certificate for the server, PEM.",
+    ),
+    opt(
+        "nats.key",
+        Path(&[]),
+        None,
+        "The private key of that certificate, PEM.",
+    ),
+    opt(
+        "nats.credentials-file",
+        Path(&[]),
+        None,
+        "Credentials (JWT and seed) as `nsc` writes them.",
+    ),
+    opt("nats.token-file", Path(&[]), None, "File with a token."),
+    opt(
+        "nats.prefix",
+        Text,
+        Some("cis"),
+        "What subjects begin with: PREFIX.STREAM.events, PREFIX.STREAM.detections.",
+    ),
+    opt(
+        "nats.detections-per-second",
+        Number(0.0, 1000.0),
+        Some("0.0"),
+        "How many frames of a stream and second have their detections published, at most; 0: none.",
+    ),
+    opt(
+        "nats.queue",
+        Integer(1, 1 << 16),
+        Some("1024"),
+        "Messages that may wait for the server; when full, messages are dropped and counted.",
+    ),
+    opt(
+        "webhook.url",
+        Url(&["https", "http"]),
+        None,
+        "Where events are posted, one request each. Without it none are.",
+    ),
+    opt(
+        "webhook.ca",
+        Path(&[]),
+        None,
+        "Authorities that may sign the server's certificate, PEM; without it those of the system.",
+    ),
+    opt(
+        "webhook.token-file",
+        Path(&[]),
+        None,
+        "File with a token, sent as `Authorization: Bearer`.",
+    ),
+    opt(
+        "webhook.secret-file",
+        Path(&[]),
+        None,
+        "File with a secret; the header `X-Cis-Signature` then has the body's HMAC-SHA256.",
+    ),
+    opt(
+        "webhook.events",
+        Words(&["new", "update", "end", "enter", "leave", "cross"]),
+        Some("new,end,enter,leave,cross"),
+        "Kinds of events that are posted.",
+    ),
+    opt(
+        "webhook.timeout",
+        Integer(1, 300),
+        Some("10"),
+        "Seconds that a request may take.",
+    ),
+    opt(
+        "webhook.retries",
+        Integer(0, 100),
+        Some("5"),
+        "How often a request is sent again before its event is given up and counted as failed.",
+    ),
+    opt(
+        "webhook.queue",
+        Integer(1, 1 << 16),
+        Some("1024"),
+        "Events that may wait for the server; when full, events are dropped and counted.",
     ),
     opt(
         "rtsp.enabled",

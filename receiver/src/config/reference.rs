@@ -1,6 +1,7 @@
 //! The table of options as text: the reference in docs/receiver.md and receiver.example.toml. A test holds the files to it.
 
 use super::options::{Kind, OPTIONS, Opt};
+use super::places::TABLES;
 use std::fmt::Write;
 
 /// What `cis-receiver keys` writes: set in the example, so that it is complete.
@@ -28,6 +29,16 @@ pub fn markdown() -> String {
             opt.help
         );
     });
+    for table in TABLES {
+        let _ = write!(
+            text,
+            "\n### [[{}]]\n\n{}\n\n| field | legal | what |\n|---|---|---|\n",
+            table.name, table.help
+        );
+        for field in table.fields {
+            let _ = writeln!(text, "| `{}` | {} | {} |", field.name, field.legal, field.help);
+        }
+    }
     text
 }
 
@@ -51,12 +62,27 @@ pub fn example() -> String {
             ),
         };
     });
+    for table in TABLES {
+        let _ = write!(
+            text,
+            "\n# {} Any number of them; in the file only.\n# [[{}]]\n",
+            table.help, table.name
+        );
+        for field in table.fields {
+            let _ = writeln!(
+                text,
+                "# {} Legal: {}.\n# {} = {}",
+                field.help, field.legal, field.name, field.example
+            );
+        }
+    }
     text
 }
 
 fn toml(opt: &Opt, value: &str) -> String {
     match opt.kind {
         Kind::Integer(..) | Kind::Number(..) | Kind::Switch => value.into(),
+        Kind::List | Kind::Words(_) => format!("{:?}", value.split(',').collect::<Vec<_>>()),
         _ => format!("\"{value}\""),
     }
 }

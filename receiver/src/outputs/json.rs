@@ -1,9 +1,10 @@
-//! JSON lines: one thread writes them, behind a bounded queue. When the queue is full the line is dropped and counted.
+//! JSON lines of frames and of events: a thread for each writes them, behind a bounded queue. When the queue is full the line is dropped and
+//! counted.
 
 use super::rotate::RotatingFile;
-use super::{Meter, Output};
+use super::{Meter, Output, text};
 use crate::config;
-use crate::report::Report;
+use crate::report::{Event, Report};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,48 +13,96 @@ use std::thread::JoinHandle;
 
 /// Where reports become lines.
 #[derive(Debug)]
-pub struct Json {
-    queue: Sender<Vec<u8>>,
-    meter: Arc<Meter>,
-}
+pub struct Json(Lines);
+
+/// Where events become lines.
+#[derive(Debug)]
+pub struct Events(Lines);
 
 impl Json {
     /// Opens the output and starts the thread `cis-json`; there is none when the output is `none`. The thread ends,
     /// everything written, when the output is dropped.
     pub fn start(config: &config::Json) -> io::Result<Option<(Self, JoinHandle<()>)>> {
-        let target = match config.output.to_str() {
-            Some("none") => return Ok(None),
-            Some("-") => Target::Stdout(io::stdout()),
-            _ => Target::File(open(&config.output, config)?),
-        };
-        let meter = Arc::new(Meter::new("json"));
-        let (queue, lines) = bounded(config.queue);
-        let thread = std::thread::Builder::new().name("cis-json".into()).spawn({
-            let meter = meter.clone();
-            move || write_all(target, &lines, &meter)
-        })?;
-        Ok(Some((Self { queue, meter }, thread)))
+        let started = Lines::start("json", "cis-json", "json.output", &config.output, config)?;
+        Ok(started.map(|(lines, thread)| (Self(lines), thread)))
+    }
+}
+
+impl Events {
+    /// The same for events, on the thread `cis-events`.
+    pub fn start(config: &config::Json) -> io::Result<Option<(Self, JoinHandle<()>)>> {
+        let started = Lines::start("json.events", "cis-events", "json.events", &config.events, config)?;
+        Ok(started.map(|(lines, thread)| (Self(lines), thread)))
     }
 }
 
 impl Output for Json {
     fn report(&self, report: &Report) {
         let name = report.stream.name.as_str();
-        match gstcis::json_line(name, &report.header, report.objects.as_deref(), None) {
-            Ok(line) => {
-                if self.queue.try_send(line).is_err() {
-                    self.meter.dropped.add(1);
-                }
-            }
-            Err(e) => {
-                self.meter.failed.add(1);
-                tracing::error!(stream = name, "JSON line: {e}");
-            }
-        }
+        let line = gstcis::json_line(name, &report.header, report.objects.as_deref(), None);
+        self.0.put(line);
     }
 
     fn meter(&self) -> &Arc<Meter> {
-        &self.meter
+        &self.0.meter
+    }
+}
+
+impl Output for Events {
+    fn report(&self, _report: &Report) {}
+
+    fn event(&self, event: &Event) {
+        self.0.put(text::event(event).map(|mut line| {
+            line.push(b'\n');
+            line
+        }));
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.0.meter
+    }
+}
+
+/// A queue and the thread that writes what is in it.
+#[derive(Debug)]
+struct Lines {
+    queue: Sender<Vec<u8>>,
+    meter: Arc<Meter>,
+}
+
+impl Lines {
+    fn start(
+        name: &'static str,
+        thread: &str,
+        option: &str,
+        path: &Path,
+        config: &config::Json,
+    ) -> io::Result<Option<(Self, JoinHandle<()>)>> {
+        let target = match path.to_str() {
+            Some("none") => return Ok(None),
+            Some("-") => Target::Stdout(io::stdout()),
+            _ => Target::File(open(option, path, config)?),
+        };
+        let meter = Arc::new(Meter::new(name));
+        let (queue, lines) = bounded(config.queue);
+        let thread = std::thread::Builder::new().name(thread.into()).spawn({
+            let meter = meter.clone();
+            move || write_all(target, &lines, &meter)
+        })?;
+        Ok(Some((Self { queue, meter }, thread)))
+    }
+
+    fn put(&self, line: Result<Vec<u8>, serde_json::Error>) {
+        match line {
+            Ok(line) => match self.queue.try_send(line) {
+                Ok(()) => self.meter.accepted.add(1),
+                Err(_) => self.meter.dropped.add(1),
+            },
+            Err(e) => {
+                self.meter.failed.add(1);
+                tracing::error!("{}: {e}", self.meter.name);
+            }
+        }
     }
 }
 
@@ -62,9 +111,9 @@ enum Target {
     File(RotatingFile),
 }
 
-fn open(path: &Path, config: &config::Json) -> io::Result<RotatingFile> {
+fn open(option: &str, path: &Path, config: &config::Json) -> io::Result<RotatingFile> {
     RotatingFile::open(path, config.max_size << 20, config.max_files)
-        .map_err(|e| io::Error::new(e.kind(), format!("json.output {}: {e}", path.display())))
+        .map_err(|e| io::Error::new(e.kind(), format!("{option} {}: {e}", path.display())))
 }
 
 impl Target {

@@ -3,18 +3,36 @@
 
 mod json;
 mod meter;
+mod mqtt;
+mod nats;
+mod outbox;
+mod remote;
 mod rotate;
+mod secret;
+mod text;
+mod throttle;
+mod webhook;
 
-pub use json::Json;
-pub use meter::Meter;
+pub use json::{Events, Json};
+pub use meter::{Delivery, Meter};
+pub use mqtt::Mqtt;
+pub use nats::Nats;
+pub use webhook::Webhook;
 
-use crate::report::Report;
+use crate::report::{Event, Report};
+use crate::stream::Stream;
 use std::sync::Arc;
 
 /// Somebody who wants reports. Called on the detector's thread: queue, never wait.
 pub trait Output: Send + Sync {
     /// A frame has been handled.
     fn report(&self, report: &Report);
+
+    /// Something has happened to an object.
+    fn event(&self, _event: &Event) {}
+
+    /// A stream has ended; all its reports and events were here.
+    fn ended(&self, _stream: &Arc<Stream>) {}
 
     /// What became of what was given to it.
     fn meter(&self) -> &Arc<Meter>;
@@ -33,6 +51,16 @@ impl Outputs {
     /// Hands a report to every output.
     pub fn report(&self, report: &Report) {
         self.0.iter().for_each(|output| output.report(report));
+    }
+
+    /// Hands an event to every output.
+    pub fn event(&self, event: &Event) {
+        self.0.iter().for_each(|output| output.event(event));
+    }
+
+    /// Tells every output that a stream has ended.
+    pub fn ended(&self, stream: &Arc<Stream>) {
+        self.0.iter().for_each(|output| output.ended(stream));
     }
 
     /// What became of the messages of each output.

@@ -2,6 +2,9 @@
 //! of the real coder. The networks are those of the fixture bundle: cells of bright latents are objects.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod process;
+pub mod server;
+
 use cis_codec::encode::{Config, Encoder, Input};
 use cis_codec::{Prior, Shape, Size};
 use cis_inference::runtime::{Runtime, Search};

@@ -1,0 +1,86 @@
+//! `cis-receiver` as a process of its own.
+
+use super::{Site, runtime, wait_for};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+/// A running `cis-receiver`, its log at hand.
+pub struct Process {
+    pub child: Child,
+    pub log: Arc<parking_lot::Mutex<String>>,
+}
+
+impl Process {
+    pub fn start(site: &Site, toml: &str) -> Self {
+        std::fs::write(site.path("receiver.toml"), toml).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cis-receiver"))
+            .arg("--config")
+            .arg(site.path("receiver.toml"))
+            .env("CIS_ONNXRUNTIME", runtime().library())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (log, stderr) = (
+            Arc::new(parking_lot::Mutex::new(String::new())),
+            child.stderr.take().unwrap(),
+        );
+        let lines = log.clone();
+        let read = move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().push_str(&(line + "\n"));
+            }
+        };
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(read)
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Where cameras connect.
+    pub fn address(&mut self) -> SocketAddr {
+        let mut found = None;
+        wait_for("the receiver listens", || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "{}", self.log.lock());
+            found = self.log.lock().lines().find_map(|line| {
+                line.split_once("listening for cameras on ")?
+                    .1
+                    .split(' ')
+                    .next()?
+                    .parse()
+                    .ok()
+            });
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        assert!(
+            Command::new("kill")
+                .args([signal, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub fn end(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for("the process has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
