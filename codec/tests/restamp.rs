@@ -10,7 +10,7 @@ use common::*;
 
 /// Twelve frames, a key frame every fifth, the seventh a repeat.
 fn recording() -> Vec<Vec<u8>> {
-    let scene = Scene::new(shape(6, 5, 4), 3, 0.5);
+    let mut scene = Scene::new(shape(6, 5, 4), 3, 0.5);
     let mut encoder = encoder(encode::Config {
         key_interval: 5,
         ..encode::Config::new(bundle())

@@ -26,7 +26,7 @@ const LANE: LaneOptions = LaneOptions {
 
 fn batcher(bundle: &Bundle, size: usize, timeout: Duration) -> Batcher {
     let detector = Detector::new(&runtime(), bundle, &SessionOptions::default()).expect("opens");
-    Batcher::start(detector, Options { size, timeout }, "test").expect("starts")
+    Batcher::start(vec![detector], Options { size, timeout }, "test").expect("starts")
 }
 
 fn request(latents: &[f32], geometry: Geometry, params: &Params) -> Request {
@@ -180,7 +180,13 @@ fn what_waits_goes_through_the_network_together() {
 #[test]
 fn answers_of_a_lane_come_in_its_order_and_the_newest_is_answered() {
     let bundle = tiny();
-    let batcher = batcher(&bundle, 4, Duration::from_millis(1));
+    let detectors =
+        (0..3).map(|_| Detector::new(&runtime(), &bundle, &SessionOptions::default()).expect("opens"));
+    let options = Options {
+        size: 2,
+        timeout: Duration::from_millis(1),
+    };
+    let batcher = Batcher::start(detectors.collect(), options, "test").expect("starts");
     let geometry = Geometry::new((832, 512), 416, bundle.manifest()).expect("legal");
     let latents = vec![-2.0; 12 * 26 * 16];
     let lane = batcher.lane(LaneOptions {
@@ -273,7 +279,7 @@ fn a_batcher_that_ends_answers_what_waits_and_says_so_afterwards() {
 #[test]
 fn options_are_checked() {
     let bundle = tiny();
-    let open = || Detector::new(&runtime(), &bundle, &SessionOptions::default()).expect("opens");
+    let open = || vec![Detector::new(&runtime(), &bundle, &SessionOptions::default()).expect("opens")];
     for (size, timeout, words) in [
         (0, 0, "batch-size is 0: legal is 1..=64"),
         (65, 0, "batch-size is 65: legal is 1..=64"),

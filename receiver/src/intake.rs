@@ -9,8 +9,8 @@ use crate::rtsp::{Enhancement, Server, View};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
 use crate::tracking::Trackers;
-use cis_codec::frame::{ENHANCEMENT, HeaderReader};
-use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
+use cis_codec::frame::{ENHANCEMENT, Header, HeaderReader};
+use cis_codec::{BundleId, Decoder, Latents, Limits, Prior, Shape, Size, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::RecvTimeoutError;
@@ -60,12 +60,35 @@ struct Feed {
     tape: Option<Tape>,
     asker: Arc<Asker>,
     healthy: bool,
-    /// The frame before did not go to the detector: a repeat of it does not know its objects.
-    passed: bool,
+    /// What the detector was given last: the same again has the same objects.
+    asked: Asked,
     /// What comes out of the camera's spool is decoded beside what is live.
     late: Option<Box<Feed>>,
     /// What came late and waits for a place before the detector. The link bounds it: no more comes before it is stored.
     aside: VecDeque<Aside>,
+}
+
+/// Latents of a frame, with all that says what they mean.
+#[derive(Default)]
+struct Asked {
+    source: Option<Size>,
+    shape: Option<Shape>,
+    qindex: u8,
+    q: Vec<i16>,
+}
+
+impl Asked {
+    /// Takes note of a frame; `false`: it is the same as the one before.
+    fn renew(&mut self, header: &Header, latents: &Latents) -> bool {
+        let (source, shape) = (Some(header.source), Some(latents.shape));
+        let same =
+            (self.source, self.shape, self.qindex) == (source, shape, header.qindex) && self.q == latents.q;
+        if !same {
+            (self.source, self.shape, self.qindex) = (source, shape, header.qindex);
+            self.q.clone_from(&latents.q);
+        }
+        !same
+    }
 }
 
 /// What was put aside.
@@ -232,7 +255,7 @@ impl Intake {
             tape,
             asker,
             healthy: true,
-            passed: false,
+            asked: Asked::default(),
             late: None,
             aside: VecDeque::new(),
         }
@@ -259,7 +282,7 @@ impl Intake {
             tape,
             asker: feed.asker.clone(),
             healthy: true,
-            passed: false,
+            asked: Asked::default(),
             late: None,
             aside: VecDeque::new(),
         }
@@ -337,24 +360,23 @@ impl Intake {
             if let Some(tape) = &mut feed.tape {
                 tape.write(&unit.data, key, receipt);
             }
-            feed.passed = true;
             return;
         }
         let header = frame.header;
         if let Some(tape) = &mut feed.tape {
             tape.write(&unit.data, header.key, receipt);
         }
-        let passed = std::mem::take(&mut feed.passed);
         let next = Frame {
             stream,
             header,
             unit: unit.data,
             receipt: receipt.clone(),
         };
-        if next.header.repeat && !passed {
-            feed.lane.repeat(next);
-        } else {
+        // Repeats are the same, and so are, by sticky quantisation, many other frames of a quiet scene, symbol for symbol.
+        if feed.asked.renew(&next.header, frame.latents) {
             feed.lane.detect(next, frame.latents);
+        } else {
+            feed.lane.repeat(next);
         }
     }
 

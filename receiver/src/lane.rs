@@ -35,9 +35,9 @@ pub struct Lane {
 }
 
 impl Lanes {
-    /// Starts the thread `cis-detect`.
+    /// Starts a thread `cis-detect` for each of the detectors.
     pub fn start(
-        detector: Detector,
+        detectors: Vec<Detector>,
         config: &config::Detect,
         bundle: Bundle,
         params: Params,
@@ -58,7 +58,7 @@ impl Lanes {
             background: false,
         };
         Ok(Self {
-            batcher: Batcher::start(detector, batch, "cis-detect")?,
+            batcher: Batcher::start(detectors, batch, "cis-detect")?,
             live,
             bundle,
             params: Arc::new(params),

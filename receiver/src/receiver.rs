@@ -54,7 +54,9 @@ impl Receiver {
             threads: config.model.threads,
             ..SessionOptions::default()
         };
-        let detector = Detector::new(&Runtime::load()?, &bundle, &options)?;
+        let runtime = Runtime::load()?;
+        let detectors = (0..config.detect.workers).map(|_| Detector::new(&runtime, &bundle, &options));
+        let detectors = detectors.collect::<Result<_, _>>()?;
         let prior_error = |reason: String| Error::Prior {
             bundle: bundle.id().into(),
             reason,
@@ -81,7 +83,7 @@ impl Receiver {
         let (stop, stopped) = bounded(0);
         let limits = limits(&config.listen);
         let results = Results::new(outputs.clone(), registry.clone());
-        let lanes = Lanes::start(detector, &config.detect, bundle, params, results)?;
+        let lanes = Lanes::start(detectors, &config.detect, bundle, params, results)?;
         let interval = Duration::from_secs(config.status.interval);
         let status_thread =
             status::start(interval, registry.clone(), outputs.meters(), stopped).map_err(Error::Thread)?;

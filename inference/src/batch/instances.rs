@@ -58,7 +58,7 @@ pub fn get(
     }
     // Under the lock: of two that come at once one opens the network, the other gets it.
     let detector = Detector::new(runtime, bundle, session)?;
-    let batcher = Arc::new(Batcher::start(detector, batch, "cis-detect")?);
+    let batcher = Arc::new(Batcher::start(vec![detector], batch, "cis-detect")?);
     instances.retain(|instance| instance.name != name);
     instances.push(Instance {
         name: name.to_owned(),

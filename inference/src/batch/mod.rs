@@ -1,6 +1,6 @@
 //! One detector for many streams: each has a lane, the lanes take turns, and what waits goes through the network together.
 //!
-//! A [`Batcher`] owns the network and one thread. A [`Lane`] is a stream's way in: bounded, opened and dropped at any time. Answers of a
+//! A [`Batcher`] owns the network and its thread, or a few of both. A [`Lane`] is a stream's way in: bounded, opened and dropped at any time. Answers of a
 //! lane come in its order, as calls on the batcher's thread. [`instances`] shares batchers between parts of a process by name.
 
 pub mod instances;
@@ -84,7 +84,7 @@ pub struct Counts {
 /// A detector with its thread. Dropped, it answers what waits and ends.
 pub struct Batcher {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// A stream's way to the detector. Dropped, it takes no more; what waits in it is still answered.
@@ -111,16 +111,18 @@ struct State {
     turns: Turns,
     /// The batcher is being dropped: answer what is there, then end.
     ending: bool,
-    /// The thread is gone.
+    /// Threads that work.
+    threads: usize,
+    /// None works any more.
     ended: bool,
 }
 
 impl Batcher {
-    /// Starts the thread `name`, which runs the detector.
+    /// Starts a thread `name` for each of the detectors, which are of one bundle: as many batches are in work at a time.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for illegal options, [`Error::Thread`] when the system gives no thread.
-    pub fn start(detector: Detector, options: Options, name: &str) -> Result<Self> {
+    /// [`Error::OutOfRange`] for illegal options or no detector, [`Error::Thread`] when the system gives no thread.
+    pub fn start(detectors: Vec<Detector>, options: Options, name: &str) -> Result<Self> {
         if !(1..=MAX_BATCH).contains(&options.size) {
             return Err(Error::range(
                 "batch-size",
@@ -136,15 +138,22 @@ impl Batcher {
                 format!("0..={most} ms"),
             ));
         }
-        let shared = Arc::new(Shared::default());
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
-            let shared = shared.clone();
-            move || worker::run(&shared, detector, options)
-        });
-        Ok(Self {
-            shared,
-            thread: Some(thread.map_err(Error::Thread)?),
-        })
+        if detectors.is_empty() {
+            return Err(Error::range("number of detectors", 0, "1 or more"));
+        }
+        let mut batcher = Self {
+            shared: Arc::default(),
+            threads: Vec::new(),
+        };
+        for detector in detectors {
+            let shared = batcher.shared.clone();
+            shared.state.lock().threads += 1;
+            let thread = std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || worker::run(&shared, detector, options));
+            batcher.threads.push(thread.map_err(Error::Thread)?);
+        }
+        Ok(batcher)
     }
 
     /// Opens a lane.
@@ -180,12 +189,11 @@ impl Drop for Batcher {
     fn drop(&mut self) {
         self.shared.state.lock().ending = true;
         self.shared.work.notify_all();
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        // The last owner may be something that an answer was for.
-        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-            tracing::error!("the detector's thread ended by a panic");
+        for thread in self.threads.drain(..) {
+            // The last owner may be something that an answer was for.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("the detector's thread ended by a panic");
+            }
         }
     }
 }

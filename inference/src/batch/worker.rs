@@ -1,4 +1,4 @@
-//! The batcher's thread: takes what has its turn, runs the network and gives the answers out.
+//! A batcher's thread: takes what has its turn, runs the network and gives the answers out.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,89 +10,81 @@ use super::{Answer, Options, Shared};
 use crate::detect::{Detection, Detector, Item};
 use crate::{Error, Result};
 
-/// What there is to do next: first `ready`, then the batch.
-struct Round {
-    ready: Vec<(Id, Task)>,
-    batch: Batch,
-}
-
 /// Works until the batcher is dropped and nothing waits.
 pub(super) fn run(shared: &Shared, mut detector: Detector, options: Options) {
     let _last = Last(shared);
     let mut done = Vec::new();
-    while let Some(Round { ready, batch }) = shared.next(options, &mut done) {
-        for (id, task) in ready {
-            done.push(id);
-            if let State::Passed(_) = task.state {
-                shared.passed.fetch_add(1, Relaxed);
-            }
-            task.end();
-        }
-        if batch.requests > 0 {
-            shared.runs.fetch_add(1, Relaxed);
-            shared.requests.fetch_add(batch.requests as u64, Relaxed);
-            done.extend(batch.tasks.iter().map(|(id, _)| *id));
-            answer(&mut detector, batch);
-        }
+    while let Some(batch) = shared.next(options, &mut done) {
+        done.extend(batch.tasks.iter().map(|(id, _)| *id));
+        answer(shared, &mut detector, batch);
     }
 }
 
-/// However the thread ends, nobody waits for it afterwards.
+/// However a thread ends, nobody waits for it afterwards.
 struct Last<'a>(&'a Shared);
 
 impl Drop for Last<'_> {
     fn drop(&mut self) {
         let left = {
             let mut state = self.0.state.lock();
+            state.threads -= 1;
+            if state.threads > 0 && !std::thread::panicking() {
+                return;
+            }
             state.ended = true;
             state.turns.drain()
         };
         self.0.room.notify_all();
+        self.0.work.notify_all();
         left.into_iter().for_each(Task::end);
     }
 }
 
 impl Shared {
     /// Takes note of what is `done` and waits for more; `None`: the end.
-    fn next(&self, options: Options, done: &mut Vec<Id>) -> Option<Round> {
+    fn next(&self, options: Options, done: &mut Vec<Id>) -> Option<Batch> {
         let mut state = self.state.lock();
         if !done.is_empty() {
             state.turns.done(done.drain(..));
             self.room.notify_all();
         }
         while state.turns.is_idle() {
-            if state.ending {
+            if state.ending || state.ended {
                 return None;
             }
             self.work.wait(&mut state);
         }
-        let mut batch = Batch::default();
-        if state.turns.has_ready() && options.size > 1 {
-            // Nothing that needs no network waits while a batch is gathered.
-            let ready = state.turns.take_ready();
-            return Some(Round { ready, batch });
-        }
-        state.turns.fill(&mut batch, options.size, Instant::now());
-        let deadline = batch.tasks.first().map(|(_, task)| task.since + options.timeout);
-        while let Some(deadline) = deadline
-            && batch.requests < options.size
-            && batch.lanes() < state.turns.lanes()
-            && !state.ending
-            && !self.work.wait_until(&mut state, deadline).timed_out()
-        {
+        // What needs no network does not wait for it.
+        let mut batch = state.turns.take_ready();
+        if batch.tasks.is_empty() {
             state.turns.fill(&mut batch, options.size, Instant::now());
+            let since = batch.tasks.iter().map(|(_, task)| task.since).min();
+            let deadline = since.map(|since| since + options.timeout);
+            while let Some(deadline) = deadline
+                && batch.requests < options.size
+                && batch.lanes().len() < state.turns.lanes()
+                && !state.ending
+                && !self.work.wait_until(&mut state, deadline).timed_out()
+            {
+                state.turns.fill(&mut batch, options.size, Instant::now());
+            }
         }
-        if batch.requests > 0 {
-            // Their places are free: who waits for one may come while the network runs.
-            self.room.notify_all();
+        if !state.turns.is_idle() {
+            // For another thread.
+            self.work.notify_one();
         }
-        let ready = state.turns.take_ready();
-        Some(Round { ready, batch })
+        // Their places are free: who waits for one may come while the network runs.
+        self.room.notify_all();
+        Some(batch)
     }
 }
 
 /// Runs the network on a batch. What is wrong with one request is no other one's trouble.
-fn answer(detector: &mut Detector, batch: Batch) {
+fn answer(shared: &Shared, detector: &mut Detector, batch: Batch) {
+    if batch.requests > 0 {
+        shared.runs.fetch_add(1, Relaxed);
+        shared.requests.fetch_add(batch.requests as u64, Relaxed);
+    }
     let (states, done): (Vec<State>, Vec<_>) = batch.tasks.into_iter().map(|(_, task)| task.split()).unzip();
     let mut found = objects(detector, &states).into_iter();
     for (state, done) in states.into_iter().zip(done) {
@@ -103,7 +95,10 @@ fn answer(detector: &mut Detector, batch: Batch) {
                 None => Answer::Failed(Arc::new(Error::Ended)),
             },
             State::Turn => Answer::Turn,
-            State::Passed(why) => Answer::Passed(why),
+            State::Passed(why) => {
+                shared.passed.fetch_add(1, Relaxed);
+                Answer::Passed(why)
+            }
         });
     }
 }

@@ -100,6 +100,7 @@ pub struct Detect {
     pub queue: usize,
     pub when_full: WhenFull,
     pub deadline: u64,
+    pub workers: usize,
     pub batch_size: usize,
     pub batch_timeout: u64,
 }

@@ -219,6 +219,12 @@ pub const OPTIONS: &[Opt] = &[
         "Milliseconds; with `drop` a frame that has waited so long goes without detections (counted) when a newer one of its camera waits; 0: never.",
     ),
     opt(
+        "detect.workers",
+        Integer(1, 64),
+        Some("1"),
+        "Detectors that work at the same time, each a network of its own for frames of all cameras.",
+    ),
+    opt(
         "detect.batch-size",
         Integer(1, 64),
         Some("1"),

@@ -43,13 +43,13 @@ fn request(log: &Log, name: &'static str, source: (u32, u32)) -> Task {
 fn batches(turns: &mut Turns, size: usize, log: &Log) -> Vec<Vec<&'static str>> {
     let mut all = Vec::new();
     loop {
-        let mut batch = Batch::default();
-        turns.fill(&mut batch, size, Instant::now());
-        log.lock().clear();
-        for (id, task) in turns.take_ready().into_iter().chain(batch.tasks) {
-            turns.done([id]);
-            task.end();
+        let mut batch = turns.take_ready();
+        if batch.tasks.is_empty() {
+            turns.fill(&mut batch, size, Instant::now());
         }
+        log.lock().clear();
+        turns.done(batch.tasks.iter().map(|(id, _)| *id));
+        batch.tasks.into_iter().for_each(|(_, task)| task.end());
         let names: Vec<_> = log.lock().iter().map(|(name, _)| *name).collect();
         if names.is_empty() {
             return all;
@@ -100,7 +100,6 @@ fn what_asks_nothing_keeps_its_place_in_its_lane() {
     let (mut turns, log) = (Turns::default(), Log::default());
     let a = turns.open(LIVE);
     turns.push(a, Task::turn(note(&log, "before")));
-    assert!(turns.has_ready(), "nothing is before it");
     turns.push(a, request(&log, "a1", WIDE));
     turns.push(a, Task::turn(note(&log, "after a1")));
     turns.push(a, request(&log, "a2", WIDE));
@@ -108,7 +107,7 @@ fn what_asks_nothing_keeps_its_place_in_its_lane() {
     assert_eq!(turns.open_tasks(a), 5);
     assert_eq!(
         batches(&mut turns, 1, &log),
-        [vec!["before", "a1", "after a1"], vec!["a2", "after a2"]]
+        [vec!["before"], vec!["a1", "after a1"], vec!["a2", "after a2"]]
     );
     assert_eq!((turns.open_tasks(a), turns.waiting(a)), (0, 0));
 }
@@ -169,9 +168,7 @@ fn the_overdue_are_passed_but_for_the_newest() {
     let mut batch = Batch::default();
     let later = Instant::now() + Duration::from_secs(1);
     turns.fill(&mut batch, 1, later);
-    for (_, task) in turns.take_ready().into_iter().chain(batch.tasks) {
-        task.end();
-    }
+    batch.tasks.into_iter().for_each(|(_, task)| task.end());
     let overdue = Some(Passed::Overdue);
     assert_eq!(*log.lock(), [("a1", overdue), ("a2", overdue), ("a3", None)]);
 }
@@ -186,4 +183,29 @@ fn a_closed_lane_goes_with_its_last_task() {
     assert_eq!(turns.lanes(), 1);
     batches(&mut turns, 1, &log);
     assert_eq!(turns.lanes(), 0);
+}
+
+#[test]
+fn while_tasks_of_a_lane_are_out_its_next_ones_wait() {
+    let (mut turns, log) = (Turns::default(), Log::default());
+    let (a, b) = (turns.open(LIVE), turns.open(LIVE));
+    turns.push(a, request(&log, "a1", WIDE));
+    turns.push(a, request(&log, "a2", WIDE));
+    turns.push(b, request(&log, "b1", WIDE));
+    let take = |turns: &mut Turns| {
+        let mut batch = Batch::default();
+        turns.fill(&mut batch, 1, Instant::now());
+        batch
+    };
+    let first = take(&mut turns);
+    assert_eq!((first.tasks.len(), first.tasks[0].0), (1, a));
+    // What comes meanwhile and needs no network waits for a1 too, and so does what is passed over.
+    turns.push(a, Task::turn(note(&log, "after a2")));
+    turns.pass_oldest(a, Passed::Full);
+    turns.push(a, request(&log, "a3", WIDE));
+    assert!(turns.take_ready().tasks.is_empty());
+    assert_eq!(take(&mut turns).tasks[0].0, b);
+    assert!(turns.is_idle(), "another thread finds nothing of a");
+    turns.done([a]);
+    assert_eq!(batches(&mut turns, 1, &log), [vec!["a2", "after a2"], vec!["a3"]]);
 }
