@@ -12,3 +12,4 @@ mod failures;
 mod parse;
 mod seek;
 mod squeeze4;
+mod track;
