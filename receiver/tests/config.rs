@@ -23,6 +23,8 @@ fn values(opt: &Opt) -> [String; 3] {
         Kind::Number(low, high) => [low, high, (low + high) / 2.0].map(|n| format!("{n:?}")),
         Kind::Switch => own(["true", "false", "true"]),
         Kind::List => own(["cat,dog", "car", "person,bus"]),
+        Kind::Words(words) => [words[0].into(), words[1].into(), words[..2].join(",")],
+        Kind::Url(schemes) => ["one", "two:99", "[::1]:5"].map(|host| format!("{}://{host}", schemes[0])),
         Kind::Choice(words) => {
             let at = |n: usize| words[n % words.len()].to_string();
             [at(0), at(1), at(2)]
@@ -35,7 +37,7 @@ fn values(opt: &Opt) -> [String; 3] {
 fn toml_of(opt: &Opt, text: &str) -> String {
     match opt.kind {
         Kind::Integer(..) | Kind::Number(..) | Kind::Switch => text.into(),
-        Kind::List => format!("{:?}", text.split(',').collect::<Vec<_>>()),
+        Kind::List | Kind::Words(_) => format!("{:?}", text.split(',').collect::<Vec<_>>()),
         _ => format!("{text:?}"),
     }
 }
@@ -83,13 +85,38 @@ fn error(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// What must be set when an option is, whatever its value.
+const COMPANIONS: &[(&str, &[(&str, &str)])] = &[
+    ("mqtt.certificate", &[("mqtt.key", "'k'")]),
+    ("mqtt.key", &[("mqtt.certificate", "'c'")]),
+    ("mqtt.password-file", &[("mqtt.user", "'u'")]),
+    ("nats.certificate", &[("nats.key", "'k'")]),
+    ("nats.key", &[("nats.certificate", "'c'")]),
+    (
+        "track.low-threshold",
+        &[("track.high-threshold", "1"), ("track.new-threshold", "1")],
+    ),
+    (
+        "track.high-threshold",
+        &[("track.low-threshold", "0"), ("track.new-threshold", "1")],
+    ),
+    (
+        "track.new-threshold",
+        &[("track.low-threshold", "0"), ("track.high-threshold", "0")],
+    ),
+];
+
 /// A complete configuration in which `opt` is free to be set.
 fn others(opt: &Opt, set: &str) -> Vec<(&'static str, String)> {
     let insecure = opt.key == "listen.insecure" && set == "true";
+    let companions = COMPANIONS.iter().filter(|(key, _)| *key == opt.key);
+    let companions =
+        companions.flat_map(|(_, all)| all.iter().map(|(key, value)| (*key, (*value).to_owned())));
     COMPLETE
         .iter()
         .filter(|(key, _)| *key != opt.key && !(insecure && *key == "listen.tokens"))
         .map(|(key, value)| (*key, format!("{value:?}")))
+        .chain(companions)
         .collect()
 }
 
@@ -168,6 +195,8 @@ fn values_out_of_range_are_refused_with_value_and_range_wherever_they_stand() {
             Kind::Device => &["\"tpu\"", "\"cuda:256\""],
             Kind::Choice(_) => &["\"sometimes\""],
             Kind::Switch => &["\"perhaps\""],
+            Kind::Url(_) => &["\"ftp://one\"", "\"one\"", "\"mqtts://user:secret@one\""],
+            Kind::Words(_) => &["\"never\""],
             Kind::Text | Kind::Path(_) => &["\"\""],
             _ => continue,
         };
@@ -257,4 +286,103 @@ fn an_error_says_its_cause_once() {
     let text = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(text.contains("ca.pem"), "{text}");
     assert_eq!(text.matches("exists").count(), 1, "{text}");
+}
+
+#[test]
+fn zones_and_lines_are_printed_and_what_is_wrong_with_them_is_told() {
+    let complete: Vec<_> = COMPLETE.iter().map(|(k, v)| (*k, format!("{v:?}"))).collect();
+    let complete = file(&complete);
+    let zone = "[[zone]]\nstream = \"gate-1\"\nname = \"door\"\npolygon = [[0, 0], [1, 0.5], [0.25, 1]]\n";
+    let line = "[[line]]\nstream = \"gate-1\"\nname = \"door\"\npoints = [[0.0, 0.5], [1.0, 0.5]]\n";
+    let output = check(&format!("{complete}{zone}{line}"), &[], &[]);
+    assert!(output.status.success(), "{output:?}");
+    let table: toml::Table = String::from_utf8_lossy(&output.stdout).parse().unwrap();
+    assert_eq!(table["zone"][0]["polygon"][1][1].as_float(), Some(0.5));
+    assert_eq!(table["line"][0]["name"].as_str(), Some("door"));
+
+    let at =
+        |text: &str, line: &str| complete.lines().count() + text.lines().position(|l| l == line).unwrap() + 1;
+    for (text, place, parts) in [
+        (
+            zone.replace("0.5", "1.5"),
+            "polygon = [[0, 0], [1, 1.5], [0.25, 1]]",
+            ["zone.polygon", "[1, 1.5]", "0.0..=1.0"],
+        ),
+        (
+            zone.replace(", [0.25, 1]", ""),
+            "polygon = [[0, 0], [1, 0.5]]",
+            ["zone.polygon", "2 points", "3..=64"],
+        ),
+        (
+            zone.replace("gate-1", "gate/1"),
+            "stream = \"gate/1\"",
+            ["zone.stream", "gate/1", "ASCII letters"],
+        ),
+        (
+            zone.replace("name", "nam"),
+            "nam = \"door\"",
+            ["zone.nam", "unknown", "stream, name, polygon"],
+        ),
+        (
+            line.replace("[1.0, 0.5]", "[0.0, 0.5]"),
+            "points = [[0.0, 0.5], [0.0, 0.5]]",
+            ["line.points", "[0, 0.5]", "two different"],
+        ),
+        (
+            line.replace("points = [[0.0, 0.5], [1.0, 0.5]]", "points = 7"),
+            "points = 7",
+            ["line.points", "`7`", "2 different points"],
+        ),
+        (
+            line.replace("name = \"door\"\n", ""),
+            "[[line]]",
+            ["line.name", "missing", ""],
+        ),
+        (
+            zone.replace("[[zone]]", "[zone]"),
+            "[zone]",
+            ["zone", "[[zone]]", "two brackets"],
+        ),
+    ] {
+        let told = error(&check(&format!("{complete}{text}"), &[], &[]));
+        let line = format!("line {}:", at(&text, place));
+        for part in parts.iter().copied().chain([line.as_str()]) {
+            assert!(told.contains(part), "no {part:?} in {told:?}");
+        }
+    }
+    let told = error(&check(&format!("{complete}{zone}{zone}"), &[], &[]));
+    assert!(
+        told.contains("zone.name") && told.contains("door is there twice"),
+        "{told}"
+    );
+    let told = error(&check(
+        &format!("{complete}track.enabled = false\n{zone}"),
+        &[],
+        &[],
+    ));
+    assert!(told.contains("track.enabled"), "{told}");
+}
+
+#[test]
+fn outputs_that_do_not_go_together_are_refused() {
+    let complete: Vec<_> = COMPLETE.iter().map(|(k, v)| (*k, format!("{v:?}"))).collect();
+    for (more, parts) in [
+        ("mqtt.certificate = 'c'\n", ["mqtt.certificate", "mqtt.key"]),
+        ("mqtt.password-file = 'p'\n", ["mqtt.password-file", "mqtt.user"]),
+        (
+            "nats.token-file = 't'\nnats.credentials-file = 'c'\n",
+            ["nats.token-file", "nats.credentials-file"],
+        ),
+        ("mqtt.prefix = 'a/+/b'\n", ["mqtt.prefix", "a/+/b"]),
+        ("mqtt.prefix = 'a//b'\n", ["mqtt.prefix", "a//b"]),
+        ("nats.prefix = 'a.>'\n", ["nats.prefix", "a.>"]),
+        ("json.events = '-'\n", ["json.events", "json.output"]),
+        (
+            "track.low-threshold = 0.7\n",
+            ["track.low-threshold is 0.7", "track.high-threshold 0.4"],
+        ),
+    ] {
+        let told = error(&check(&format!("{}{more}", file(&complete)), &[], &[]));
+        assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+    }
 }

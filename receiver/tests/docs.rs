@@ -46,7 +46,7 @@ fn example_is_current_and_complete() {
         .lines()
         .map(|line| {
             line.strip_prefix("# ")
-                .filter(|l| l.contains(" = "))
+                .filter(|l| l.contains(" = ") || l.starts_with("[["))
                 .unwrap_or(line)
         })
         .fold(String::new(), |all, line| {

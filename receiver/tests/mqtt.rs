@@ -65,6 +65,10 @@ fn everything_is_published_and_states_are_retained() {
     assert_eq!((count("new"), count("end")), (8, 8), "{events:?}");
     assert!(count("enter") > 0 && count("enter") == count("leave"));
     let states = listener.json("cis/gate-1/state");
+    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/state.schema.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    assert!(states.iter().all(|state| schema.is_valid(state)), "{states:?}");
     assert_eq!(states.last().unwrap()["online"], false);
     assert!(
         states

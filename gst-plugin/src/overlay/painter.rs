@@ -161,3 +161,32 @@ where
     Text::with_baseline(text, Point::new_equal(MARGIN as i32), style, Baseline::Top).draw(&mut enlarged)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_has_class_track_and_confidence() {
+        let region = Region {
+            class_id: 0,
+            label: "person".into(),
+            confidence: 0.5,
+            x: 0,
+            y: 0,
+            w: 1,
+            h: 1,
+            track: Some(17),
+        };
+        let style = |labels, confidence| Style {
+            thickness: 0,
+            labels,
+            confidence,
+            mark_generated: true,
+            font_scale: 0,
+        };
+        assert_eq!(label(&region, style(true, true)), "person 17 50%");
+        assert_eq!(label(&region, style(true, false)), "person 17");
+        assert_eq!(label(&region, style(false, true)), "50%");
+    }
+}

@@ -13,3 +13,4 @@ mod instance;
 mod parse;
 mod seek;
 mod squeeze4;
+mod track;

@@ -268,3 +268,21 @@ fn an_enhancement_unit_makes_no_line_and_is_no_damage() {
         (Ok(4), Ok(0))
     );
 }
+
+#[test]
+fn a_followed_object_has_its_number() {
+    let mut harness = harness("gate-1");
+    let followed = Region {
+        track: Some(u64::MAX),
+        ..region("person", 0, 0.5, [10, 20, 30, 40])
+    };
+    harness
+        .push(buffer(
+            &units(1, 0)[0].data,
+            &[followed, region("car", 2, 0.5, [1, 2, 3, 4])],
+        ))
+        .unwrap();
+    let line = valid(&text(&harness.pull().unwrap()));
+    assert_eq!(line["objects"][0]["track"], u64::MAX);
+    assert_eq!(line["objects"][1].get("track"), None);
+}
