@@ -105,7 +105,7 @@ fn receive(config: &Config) -> Result<(), Error> {
     tracing::info!("{name}: shutting down");
     let totals = receiver.shutdown();
     tracing::info!(
-        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded",
+        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded, {} recordings deleted",
         totals.streams,
         totals.sum.frames,
         totals.sum.bytes,
@@ -116,6 +116,7 @@ fn receive(config: &Config) -> Result<(), Error> {
         totals.sum.undecoded,
         totals.sum.undetected,
         totals.sum.unrecorded,
+        totals.recordings_deleted,
     );
     Ok(())
 }

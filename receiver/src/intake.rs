@@ -329,9 +329,9 @@ impl Intake {
         }
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
-            let key = frame.header.key;
+            let header = frame.header;
             if let Some(tape) = &mut feed.tape {
-                tape.write(&unit.data, key, receipt);
+                tape.write(&unit.data, &header, receipt);
             }
             feed.passed = true;
             return;
@@ -352,7 +352,7 @@ impl Intake {
         feed.passed = matches!(work, Work::Pass);
         let header = frame.header;
         if let Some(tape) = &mut feed.tape {
-            tape.write(&unit.data, header.key, receipt);
+            tape.write(&unit.data, &header, receipt);
         }
         // Passed frames cost the detector nothing, so a full queue empties soon; meanwhile the cameras are slowed down.
         let _ = self.jobs.send(Job::Frame(Box::new(Frame {
@@ -380,7 +380,7 @@ impl Intake {
             }
         };
         if let Some(tape) = &mut feed.tape {
-            tape.enhance(&unit.data, header.key, &stats.unrecorded);
+            tape.enhance(&unit.data, &header, &stats.unrecorded);
         }
         if feed.stream.view.is_some() {
             let unit = Enhancement {

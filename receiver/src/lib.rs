@@ -31,4 +31,5 @@ pub mod cli;
 
 pub use error::Error;
 pub use receiver::{Receiver, Totals};
+pub use record::library;
 pub use stats::Snapshot;

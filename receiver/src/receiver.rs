@@ -10,7 +10,7 @@ use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
-use crate::{Error, detect, status};
+use crate::{Error, detect, record, status};
 use cis_codec::{BundleId, Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
@@ -30,6 +30,7 @@ pub struct Receiver {
     rtsp: Option<Arc<Server>>,
     registry: Arc<Registry>,
     outputs: Outputs,
+    recorded: Option<Arc<record::Stats>>,
     services: Option<Services>,
     stop: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -74,6 +75,7 @@ impl Receiver {
         let (recorder, record_thread) = Recorder::start(&config.record, ask_key)
             .map_err(Error::Output)?
             .unzip();
+        let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
         let registry = Arc::new(Registry::default());
         let (jobs, queue) = bounded(JOBS);
         let (stop, stopped) = bounded(0);
@@ -115,6 +117,7 @@ impl Receiver {
             rtsp,
             registry,
             outputs,
+            recorded,
             services: Some(services),
             stop: Some(stop),
             threads: threads.collect(),
@@ -181,6 +184,7 @@ impl Receiver {
             sum,
             lines: json.map_or(0, |meter| meter.delivered.get()),
             lines_lost: json.map_or(0, |meter| meter.lost()),
+            recordings_deleted: self.recorded.as_ref().map_or(0, |stats| stats.deleted.get()),
         }
     }
 }
@@ -205,6 +209,8 @@ pub struct Totals {
     pub lines: u64,
     /// JSON lines lost because the output was too slow or failed.
     pub lines_lost: u64,
+    /// Recorded files that were deleted to keep within what may be kept.
+    pub recordings_deleted: u64,
 }
 
 fn params(config: &config::Detect, bundle: &Bundle) -> Result<Params, Error> {

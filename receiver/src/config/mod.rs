@@ -143,7 +143,11 @@ pub enum Enhance {
 #[allow(missing_docs)]
 pub struct Record {
     pub folder: Option<PathBuf>,
+    pub segment: u64,
     pub max_size: u64,
+    pub max_age: u64,
+    pub max_total: u64,
+    pub max_stream: u64,
     pub sync: SyncWhen,
     pub queue: usize,
 }

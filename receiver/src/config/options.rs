@@ -275,10 +275,34 @@ pub const OPTIONS: &[Opt] = &[
         "Record every stream to FOLDER/STREAM/; without it nothing is recorded.",
     ),
     opt(
+        "record.segment",
+        Integer(0, 86_400),
+        Some("3600"),
+        "Seconds after which a recording goes on in a new file, at a key frame; 0: by size alone.",
+    ),
+    opt(
         "record.max-size",
         Integer(1, 1 << 20),
         Some("1024"),
         "MiB after which a recording goes on in a new file, at a key frame.",
+    ),
+    opt(
+        "record.max-age",
+        Integer(0, 87_600),
+        Some("0"),
+        "Hours after which a file is deleted, counted from its end by the receiver's clock; 0: never.",
+    ),
+    opt(
+        "record.max-total",
+        Integer(0, 1 << 30),
+        Some("0"),
+        "MiB of recordings of all streams; the oldest files are deleted first; 0: any.",
+    ),
+    opt(
+        "record.max-stream",
+        Integer(0, 1 << 30),
+        Some("0"),
+        "MiB of recordings of one stream; its oldest files are deleted first; 0: any.",
     ),
     opt(
         "record.sync",
