@@ -25,6 +25,7 @@ pub use detect::classes::parse as parse_classes;
 pub use json::line::write as json_line;
 #[doc(hidden)]
 pub use parse::framer::fuzz as fuzz_file;
+pub use parse::framer::{Framer, Step};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;

@@ -1,5 +1,6 @@
 //! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
 
+use crate::bundles::Bundles;
 use crate::config::{Enhance, WhenFull};
 use crate::detect::{Frame, Job, Work};
 use crate::link::Link;
@@ -9,7 +10,7 @@ use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
 use crate::stream::{Registry, Stream};
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
-use cis_codec::{BundleId, Decoder, Limits, Prior, decode};
+use cis_codec::{Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::{RecvTimeoutError, Sender};
@@ -37,9 +38,9 @@ pub struct Intake {
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
     pub registry: Arc<Registry>,
-    /// The receiver's bundle.
-    pub bundle: BundleId,
-    /// Its prior.
+    /// The bundles whose streams are understood.
+    pub bundles: Bundles,
+    /// Their prior.
     pub prior: Arc<Prior>,
     /// What a stream may ask for.
     pub limits: Limits,
@@ -57,6 +58,8 @@ struct Feed {
     decoder: Decoder,
     /// Of the enhancement layer, which is passed on as it came.
     enhancement: HeaderReader,
+    /// When it is asked for.
+    enhance: Enhance,
     /// Time stamp of the newest frame.
     newest_ns: Option<u64>,
     tape: Option<Tape>,
@@ -135,10 +138,14 @@ impl Intake {
 
     fn handle(&self, feeds: &mut HashMap<StreamName, Feed>, event: Event) {
         match event {
-            Event::Opened { stream, remote, .. } => {
+            Event::Opened {
+                stream,
+                remote,
+                bundle,
+            } => {
                 self.close(feeds, &stream, "its camera connected again");
-                tracing::info!(%stream, %remote, "stream opened");
-                feeds.insert(stream.clone(), self.open(stream));
+                tracing::info!(%stream, %remote, %bundle, "stream opened");
+                feeds.insert(stream.clone(), self.open(stream, &bundle));
             }
             Event::Unit {
                 stream,
@@ -184,15 +191,19 @@ impl Intake {
         }
     }
 
-    fn open(&self, name: StreamName) -> Feed {
+    fn open(&self, name: StreamName, bundle: &str) -> Feed {
         let stats = Stats::new();
+        let enhance = match self.bundles.enhances(bundle) {
+            true => self.enhance,
+            false => Enhance::Never,
+        };
         let asker = Arc::new(Asker {
             link: self.link.clone(),
             stream: name.clone(),
             last: Mutex::new(None),
             last_enhancement: Mutex::new(None),
         });
-        if self.enhance == Enhance::Always {
+        if enhance == Enhance::Always {
             self.link.enhance(&name, true);
         }
         let tape = self
@@ -202,7 +213,7 @@ impl Intake {
         let view = self.rtsp.as_ref().map(|server| {
             let asker = asker.clone();
             let enhance = {
-                let (wanted, asker) = (self.enhance, asker.clone());
+                let (wanted, asker) = (enhance, asker.clone());
                 move |watched: bool, broken: bool| match wanted {
                     // Whoever is told to begin begins with a key.
                     Enhance::Watched if broken => {}
@@ -224,11 +235,11 @@ impl Intake {
             found: Mutex::default(),
         });
         self.registry.insert(stream.clone());
-        let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
         Feed {
             stream,
-            decoder,
+            decoder: self.decoder(),
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            enhance,
             newest_ns: None,
             tape,
             asker,
@@ -237,6 +248,10 @@ impl Intake {
             late: None,
             aside: VecDeque::new(),
         }
+    }
+
+    fn decoder(&self) -> Decoder {
+        self.bundles.decoder(self.prior.clone(), self.limits)
     }
 
     /// The feed of what comes late: it has no view, and is in no list.
@@ -252,8 +267,9 @@ impl Intake {
                 slots: Slots::new(self.queue.min(LATE_PLACES)),
                 found: Mutex::default(),
             }),
-            decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
+            decoder: self.decoder(),
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            enhance: Enhance::Never,
             newest_ns: None,
             tape,
             asker: feed.asker.clone(),
@@ -373,7 +389,7 @@ impl Intake {
             _ => {
                 stats.unenhanced.add(1);
                 let watched = feed.stream.view.as_ref().is_some_and(|view| view.watched());
-                if self.enhance == Enhance::Always || (self.enhance == Enhance::Watched && watched) {
+                if feed.enhance == Enhance::Always || (feed.enhance == Enhance::Watched && watched) {
                     feed.asker.begin_enhancement();
                 }
                 return;

@@ -9,6 +9,7 @@
 //! Each arrow is a bounded queue; the module at its end says what happens when it is full. All work is done by the crates
 //! below: this one joins them.
 
+mod bundles;
 mod clock;
 pub mod config;
 mod detect;
@@ -18,6 +19,7 @@ mod link;
 mod outputs;
 mod receiver;
 mod record;
+mod replay;
 mod report;
 mod rtsp;
 mod services;

@@ -1,6 +1,7 @@
 //! The running receiver: starts its threads in the order in which they need each other, and ends them in the reverse one,
 //! so that everything that came in gets out.
 
+use crate::bundles::Bundles;
 use crate::config::{self, Config};
 use crate::intake::Intake;
 use crate::link::Link;
@@ -11,7 +12,7 @@ use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::stream::Registry;
 use crate::{Error, detect, record, status};
-use cis_codec::{BundleId, Limits, Prior};
+use cis_codec::{Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
 use cis_inference::runtime::{Runtime, SessionOptions};
@@ -57,9 +58,9 @@ impl Receiver {
             reason,
         };
         let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|e| prior_error(e.to_string()))?);
-        let bundle_id: BundleId = bundle.id().parse().map_err(|e| prior_error(format!("{e}")))?;
+        let bundles = Bundles::of(&bundle).map_err(|e| prior_error(e.to_string()))?;
 
-        let (link, events) = Link::bind(&config.listen, bundle.id())?;
+        let (link, events) = Link::bind(&config.listen, bundles.names())?;
         let link = Arc::new(link);
         let rtsp = match config.rtsp.enabled {
             true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
@@ -91,7 +92,7 @@ impl Receiver {
             recorder,
             rtsp: rtsp.clone(),
             registry: registry.clone(),
-            bundle: bundle_id,
+            bundles,
             prior,
             limits,
             enhance: config.view.enhance,

@@ -5,10 +5,11 @@ mod file;
 pub mod library;
 mod name;
 mod retention;
-mod span;
+pub mod span;
 mod tape;
 mod writer;
 
+pub use name::stream_of;
 pub use tape::{Recorder, Tape};
 
 use crate::stats::Counter;

@@ -3,6 +3,8 @@
 use crate::clock;
 use cis_link::StreamName;
 use jiff::Timestamp;
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// Most files of one kind and stream that begin in the same second.
 pub const MAX_NUMBER: u32 = 999;
@@ -72,6 +74,20 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// The stream that a file is named by: that of its folder if it lies where the receiver put it, else what its own name begins with.
+pub fn stream_of(path: &Path) -> String {
+    let part = |part: Option<&OsStr>| part.and_then(OsStr::to_str).unwrap_or_default().to_owned();
+    let (file, stem) = (part(path.file_name()), part(path.file_stem()));
+    let folder = part(path.parent().and_then(Path::file_name));
+    let is_named = |text: &&str| {
+        let stream: Option<StreamName> = text.parse().ok();
+        stream.is_some_and(|stream| Name::parse(&stream, &file).is_some())
+    };
+    let beginnings = stem.match_indices('-').filter_map(|(at, _)| stem.get(..at));
+    let named = [folder.as_str()].into_iter().chain(beginnings).find(is_named);
+    named.unwrap_or(&stem).to_owned()
+}
+
 fn flag<'a>(text: &'a str, word: &str) -> (bool, &'a str) {
     match text.strip_prefix(word) {
         Some(rest) => (true, rest),
@@ -112,6 +128,20 @@ mod tests {
             "",
         ] {
             assert_eq!(Name::parse(&stream, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_named_by_their_streams() {
+        for (path, stream) in [
+            ("/r/gate-1/gate-1-20261123T201732Z.cis", "gate-1"),
+            ("/r/a-late/a-late-20261123T201732Z.cis", "a-late"),
+            ("a-late-20261123T201732Z.cis", "a"),
+            ("/tmp/gate-1-clip-20261123T201732Z-2.cis", "gate-1"),
+            ("/tmp/bikes.cis", "bikes"),
+            ("/", ""),
+        ] {
+            assert_eq!(stream_of(Path::new(path)), stream, "{path}");
         }
     }
 
