@@ -111,7 +111,7 @@ fn receive(config: &Config) -> Result<(), Error> {
     tracing::info!("{name}: shutting down");
     let totals = receiver.shutdown();
     tracing::info!(
-        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded, {} recordings deleted",
+        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded, {} recordings deleted, {} clips",
         totals.streams,
         totals.sum.frames,
         totals.sum.bytes,
@@ -123,6 +123,7 @@ fn receive(config: &Config) -> Result<(), Error> {
         totals.sum.undetected,
         totals.sum.unrecorded,
         totals.recordings_deleted,
+        totals.clips,
     );
     Ok(())
 }

@@ -4,10 +4,10 @@ use crate::bundles::Bundles;
 use crate::config::{Enhance, WhenFull};
 use crate::detect::{Frame, Job, Work};
 use crate::link::Link;
-use crate::record::{Recorder, Tape};
 use crate::rtsp::{Enhancement, Server, View};
 use crate::slots::{Slot, Slots};
 use crate::stats::Stats;
+use crate::storage::{Shelf, Storage};
 use crate::stream::{Registry, Stream};
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{Decoder, Limits, Prior, decode};
@@ -32,8 +32,8 @@ pub struct Intake {
     pub link: Arc<Link>,
     /// The detector.
     pub jobs: Sender<Job>,
-    /// Recordings, when they are made.
-    pub recorder: Option<Recorder>,
+    /// Recordings and clips.
+    pub storage: Storage,
     /// The views, when they are served.
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
@@ -62,7 +62,7 @@ struct Feed {
     enhance: Enhance,
     /// Time stamp of the newest frame.
     newest_ns: Option<u64>,
-    tape: Option<Tape>,
+    shelf: Shelf,
     asker: Arc<Asker>,
     healthy: bool,
     /// The frame before went without detections: a repeat of it does not know its objects.
@@ -206,10 +206,7 @@ impl Intake {
         if enhance == Enhance::Always {
             self.link.enhance(&name, true);
         }
-        let tape = self
-            .recorder
-            .as_ref()
-            .map(|r| r.tape(name.clone(), false, stats.unrecorded.clone()));
+        let shelf = self.storage.shelf(&name, false, &stats.unrecorded);
         let view = self.rtsp.as_ref().map(|server| {
             let asker = asker.clone();
             let enhance = {
@@ -241,7 +238,7 @@ impl Intake {
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
             enhance,
             newest_ns: None,
-            tape,
+            shelf,
             asker,
             healthy: true,
             passed: false,
@@ -257,8 +254,7 @@ impl Intake {
     /// The feed of what comes late: it has no view, and is in no list.
     fn open_late(&self, feed: &Feed) -> Feed {
         let (name, stats) = (feed.stream.name.clone(), Stats::new());
-        let lost = feed.stream.stats.unrecorded.clone();
-        let tape = self.recorder.as_ref().map(|r| r.tape(name.clone(), true, lost));
+        let shelf = self.storage.shelf(&name, true, &feed.stream.stats.unrecorded);
         Feed {
             stream: Arc::new(Stream {
                 name,
@@ -271,7 +267,7 @@ impl Intake {
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
             enhance: Enhance::Never,
             newest_ns: None,
-            tape,
+            shelf,
             asker: feed.asker.clone(),
             healthy: true,
             passed: false,
@@ -346,9 +342,7 @@ impl Intake {
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
             let header = frame.header;
-            if let Some(tape) = &mut feed.tape {
-                tape.write(&unit.data, &header, receipt);
-            }
+            feed.shelf.write(&unit.data, &header, receipt);
             feed.passed = true;
             return;
         }
@@ -367,9 +361,7 @@ impl Intake {
         };
         feed.passed = matches!(work, Work::Pass);
         let header = frame.header;
-        if let Some(tape) = &mut feed.tape {
-            tape.write(&unit.data, &header, receipt);
-        }
+        feed.shelf.write(&unit.data, &header, receipt);
         // Passed frames cost the detector nothing, so a full queue empties soon; meanwhile the cameras are slowed down.
         let _ = self.jobs.send(Job::Frame(Box::new(Frame {
             stream,
@@ -395,9 +387,7 @@ impl Intake {
                 return;
             }
         };
-        if let Some(tape) = &mut feed.tape {
-            tape.enhance(&unit.data, &header, &stats.unrecorded);
-        }
+        feed.shelf.enhance(&unit.data, &header, &stats.unrecorded);
         if feed.stream.view.is_some() {
             let unit = Enhancement {
                 pts_ns: header.pts_ns,
@@ -437,9 +427,7 @@ impl Feed {
         self.decoder.reset();
         self.enhancement.reset();
         self.newest_ns = None;
-        if let Some(tape) = &mut self.tape {
-            tape.gap();
-        }
+        self.shelf.gap();
         if let Some(view) = &self.stream.view {
             view.gap();
         }

@@ -3,13 +3,14 @@
 //! ```text
 //! link --events--> intake --latents--> detect --reports--> outputs (json, ...)
 //!                    |                    `-----frames---> view --appsrc--> RTSP
-//!                    `-------units------> record
+//!                    `-------units------> storage (record, clips)
 //! ```
 //!
 //! Each arrow is a bounded queue; the module at its end says what happens when it is full. All work is done by the crates
 //! below: this one joins them.
 
 mod bundles;
+mod clips;
 mod clock;
 pub mod config;
 mod detect;
@@ -27,6 +28,7 @@ mod signals;
 mod slots;
 mod stats;
 mod status;
+mod storage;
 mod stream;
 
 pub mod cli;

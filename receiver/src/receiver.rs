@@ -2,6 +2,7 @@
 //! so that everything that came in gets out.
 
 use crate::bundles::Bundles;
+use crate::clips::Clips;
 use crate::config::{self, Config};
 use crate::intake::Intake;
 use crate::link::Link;
@@ -10,6 +11,7 @@ use crate::record::Recorder;
 use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
+use crate::storage::Storage;
 use crate::stream::Registry;
 use crate::{Error, detect, record, status};
 use cis_codec::{Limits, Prior};
@@ -68,12 +70,17 @@ impl Receiver {
         };
         let services = Services::start().map_err(Error::Thread)?;
         let (json, json_thread) = Json::start(&config.json).map_err(Error::Output)?.unzip();
-        let outputs = Outputs::new(json.map(|json| Box::new(json) as Box<dyn Output>));
-        let ask_key = {
+        let ask_key = || {
             let link = link.clone();
             move |stream: &_| link.ask_key(stream)
         };
-        let (recorder, record_thread) = Recorder::start(&config.record, ask_key)
+        let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
+        let outputs = [
+            json.map(|json| Box::new(json) as Box<dyn Output>),
+            clips.clone().map(|clips| Box::new(clips) as Box<dyn Output>),
+        ];
+        let outputs = Outputs::new(outputs.into_iter().flatten());
+        let (recorder, record_thread) = Recorder::start(&config.record, ask_key())
             .map_err(Error::Output)?
             .unzip();
         let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
@@ -89,7 +96,7 @@ impl Receiver {
         let intake = Intake {
             link: link.clone(),
             jobs,
-            recorder,
+            storage: Storage { recorder, clips },
             rtsp: rtsp.clone(),
             registry: registry.clone(),
             bundles,
@@ -109,6 +116,7 @@ impl Receiver {
             Some(detect_thread),
             status_thread,
             record_thread,
+            clips_thread,
             json_thread,
         ]
         .into_iter()
@@ -178,13 +186,15 @@ impl Receiver {
             services.shutdown();
         }
         self.rtsp = None;
-        let json = meters.iter().find(|meter| meter.name == "json");
+        let meter = |name| meters.iter().find(|meter| meter.name == name);
+        let json = meter("json");
         let (streams, sum) = self.registry.ended();
         Totals {
             streams,
             sum,
             lines: json.map_or(0, |meter| meter.delivered.get()),
             lines_lost: json.map_or(0, |meter| meter.lost()),
+            clips: meter("clips").map_or(0, |meter| meter.delivered.get()),
             recordings_deleted: self.recorded.as_ref().map_or(0, |stats| stats.deleted.get()),
         }
     }
@@ -210,6 +220,8 @@ pub struct Totals {
     pub lines: u64,
     /// JSON lines lost because the output was too slow or failed.
     pub lines_lost: u64,
+    /// Event clips made.
+    pub clips: u64,
     /// Recorded files that were deleted to keep within what may be kept.
     pub recordings_deleted: u64,
 }

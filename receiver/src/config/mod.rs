@@ -34,6 +34,8 @@ pub struct Config {
     pub view: View,
     /// Recordings.
     pub record: Record,
+    /// Event clips.
+    pub clips: Clips,
     /// The periodic status line.
     pub status: Status,
     /// The log.
@@ -152,6 +154,21 @@ pub struct Record {
     pub queue: usize,
 }
 
+/// `[clips]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Clips {
+    pub folder: Option<PathBuf>,
+    pub before: u64,
+    pub after: u64,
+    pub max_seconds: u64,
+    pub classes: Option<Vec<String>>,
+    pub min_confidence: f64,
+    pub max_age: u64,
+    pub max_total: u64,
+}
+
 /// When a recording is forced to the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -225,9 +242,13 @@ impl Config {
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
         }
-        if self.json.output == Path::new("none") && !self.rtsp.enabled && self.record.folder.is_none() {
+        if self.clips.max_seconds < self.clips.before + self.clips.after {
+            return conflict("clips.max-seconds is less than clips.before and clips.after together");
+        }
+        let kept = self.record.folder.is_some() || self.clips.folder.is_some();
+        if self.json.output == Path::new("none") && !self.rtsp.enabled && !kept {
             return conflict(
-                "json.output is `none`, rtsp.enabled is false and record.folder unset: nothing to do",
+                "json.output is `none`, rtsp.enabled is false, record.folder and clips.folder unset: nothing to do",
             );
         }
         Ok(())

@@ -50,12 +50,18 @@ impl Open {
         self.file.sync_data()
     }
 
-    /// Ends the file; one without a unit was never there.
+    /// Ends the file.
     pub fn close(self, sync: bool) -> io::Result<()> {
-        if self.bytes == 0 {
-            return std::fs::remove_file(&self.path);
-        }
         if sync { self.file.sync_all() } else { Ok(()) }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            // One without a unit was never there.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

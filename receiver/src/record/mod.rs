@@ -9,7 +9,9 @@ pub mod span;
 mod tape;
 mod writer;
 
-pub use name::stream_of;
+pub use file::{Open, is_full};
+pub use name::{Name, stream_of};
+pub use retention::{Limits, Retention};
 pub use tape::{Recorder, Tape};
 
 use crate::stats::Counter;
