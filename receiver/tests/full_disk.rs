@@ -3,14 +3,15 @@
 
 mod common;
 
-use common::{Camera, Site, runtime, wait_for};
+use common::{Camera, DEADLINE, Site, runtime, wait_for};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-const RECORD: &str = "[rtsp]\nenabled = false\n[json]\noutput = 'none'\n[record]\nfolder = 'recordings'\n";
+const RECORD: &str = "[rtsp]\nenabled = false\n[json]\noutput = 'none'\n[status]\ninterval = 0\n[record]\nfolder = 'recordings'\n";
 
 /// A receiver whose recordings lie on a disk of that many KiB.
 struct Process {
@@ -73,6 +74,18 @@ impl Process {
         self.log.lock().matches(text).count()
     }
 
+    fn wait_for(&self, text: &str) {
+        let started = Instant::now();
+        while self.says(text) == 0 {
+            assert!(
+                started.elapsed() < DEADLINE,
+                "waited for {text:?}: {}",
+                self.log.lock()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(
@@ -88,7 +101,7 @@ impl Process {
             status.is_some()
         });
         assert_eq!(status.unwrap().code(), Some(0), "{}", self.log.lock());
-        wait_for("the summary", || self.says("summary of 1 streams") == 1);
+        self.wait_for("summary of 1 streams");
         self.log.lock().clone()
     }
 }
@@ -141,7 +154,7 @@ fn recording_goes_on_when_there_is_room_again() {
     assert_eq!(std::fs::read_dir(&process.recordings).unwrap().count(), 1);
     assert_eq!(process.says("recording: "), 1, "told once");
     camera.finish();
-    wait_for("the stream has ended", || process.says("stream closed") == 1);
+    process.wait_for("stream closed");
     let log = process.end();
     assert!(!log.contains(" 0 unrecorded"), "what was lost is counted: {log}");
 }
@@ -159,7 +172,7 @@ fn the_oldest_recordings_make_room_where_they_may() {
     });
     assert!(std::fs::read_dir(&process.recordings).unwrap().count() >= 1);
     camera.finish();
-    wait_for("the stream has ended", || process.says("stream closed") == 1);
+    process.wait_for("stream closed");
     let log = process.end();
     assert!(log.contains(" 0 unrecorded"), "{log}");
     assert!(!log.contains("recording: "), "{log}");

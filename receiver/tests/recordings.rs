@@ -168,7 +168,7 @@ fn the_oldest_go_first_and_what_is_not_ours_stays() {
 
 #[test]
 fn what_is_too_old_is_deleted_at_the_start() {
-    let site = Site::new(&[]);
+    let site = Site::new(&["gate-1"]);
     let folder = site.path("recordings/gate-1");
     std::fs::create_dir_all(&folder).unwrap();
     let mut scene = Scene::new(0);

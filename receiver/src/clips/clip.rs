@@ -17,9 +17,9 @@ const MAX_TRIGGERS: usize = 256;
 pub struct Clip {
     open: Open,
     about: About,
-    begun_ns: u64,
-    max_ns: u64,
     until_ns: u64,
+    /// It goes on no longer than this, whatever appears.
+    last_ns: u64,
     /// Units that came while it is not known yet whether they belong to it: the detector has not seen them.
     held: Vec<Unit>,
 }
@@ -49,8 +49,8 @@ impl Clip {
     pub fn begin<'a>(
         folder: &Path,
         reel: &Reel,
-        max_ns: u64,
         until_ns: u64,
+        last_ns: u64,
         mut units: impl Iterator<Item = &'a Unit>,
     ) -> io::Result<Option<Self>> {
         let Some(first) = units.next() else {
@@ -75,12 +75,10 @@ impl Clip {
         let mut clip = Self {
             open,
             about,
-            begun_ns: first.pts_ns,
-            max_ns,
-            until_ns: 0,
+            until_ns,
+            last_ns,
             held: Vec::new(),
         };
-        clip.extend(until_ns);
         clip.write(first)?;
         for unit in units {
             clip.take(unit.clone())?;
@@ -99,7 +97,7 @@ impl Clip {
             true => self.about.triggers.push(appeared),
             false => self.about.more_triggers += 1,
         }
-        self.extend(until_ns);
+        self.until_ns = self.until_ns.max(until_ns).min(self.last_ns);
         for unit in std::mem::take(&mut self.held) {
             self.take(unit)?;
         }
@@ -128,11 +126,6 @@ impl Clip {
         self.open.close(true)?;
         tracing::info!(stream = %self.about.stream, "clip {} ({frames} frames, {bytes} bytes)", path.display());
         Ok(())
-    }
-
-    fn extend(&mut self, until_ns: u64) {
-        let most = self.begun_ns.saturating_add(self.max_ns);
-        self.until_ns = self.until_ns.max(until_ns).min(most);
     }
 
     fn write(&mut self, unit: &Unit) -> io::Result<()> {

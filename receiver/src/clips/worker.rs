@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that are kept of each stream for clips that may begin.
 const RING_BYTES: usize = 8 << 20;
+/// What rings keep more than `clips.before`: an object is seen several times before it counts, and the detector is behind.
+const BEHIND_NS: u64 = 5_000_000_000;
 /// Units that may wait for what the detector says before a clip ends without it.
 const HELD: usize = 4096;
 /// A camera is asked for a key frame when the newest one is older than this, or than twice `clips.before`: clips begin with one.
@@ -123,7 +125,7 @@ impl Worker {
             Job::Open(reel) => {
                 self.close(&reel);
                 let state = State {
-                    ring: Ring::new(self.before_ns, RING_BYTES),
+                    ring: Ring::new(self.before_ns + BEHIND_NS, RING_BYTES),
                     presence: Presence::default(),
                     clip: None,
                     asked: None,
@@ -227,7 +229,8 @@ impl Worker {
         };
         if state.clip.is_none() {
             let units = state.ring.since(object.pts_ns.saturating_sub(self.before_ns));
-            state.clip = Clip::begin(&self.folder, reel, self.max_ns, until_ns, units)?;
+            let last_ns = object.pts_ns.saturating_add(self.max_ns);
+            state.clip = Clip::begin(&self.folder, reel, until_ns.min(last_ns), last_ns, units)?;
         }
         match &mut state.clip {
             Some(clip) => clip.trigger(object.clone(), until_ns)?,

@@ -242,9 +242,6 @@ impl Config {
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
         }
-        if self.clips.max_seconds < self.clips.before + self.clips.after {
-            return conflict("clips.max-seconds is less than clips.before and clips.after together");
-        }
         let kept = self.record.folder.is_some() || self.clips.folder.is_some();
         if self.json.output == Path::new("none") && !self.rtsp.enabled && !kept {
             return conflict(

@@ -338,7 +338,7 @@ pub const OPTIONS: &[Opt] = &[
         "clips.max-seconds",
         Integer(1, 7200),
         Some("300"),
-        "Seconds after which a clip ends whatever appears; what appears then begins the next one.",
+        "Seconds after its first object appeared that a clip ends whatever appears; what appears then begins the next one.",
     ),
     opt(
         "clips.classes",

@@ -32,7 +32,7 @@ impl TimeLine {
         if header.layer != DETECTION {
             return last.time_ns;
         }
-        let frame_ns = self.frame_ns.unwrap_or(FRAME_NS);
+        let frame_ns = self.frame_ns();
         let passed = match header.pts_ns.checked_sub(last.pts_ns) {
             // A camera that starts again counts from 0 again.
             Some(passed) if header.number > last.number => passed,
@@ -46,6 +46,11 @@ impl TimeLine {
             self.frame_ns = Some(passed);
         }
         self.set(header, last.time_ns.saturating_add(passed))
+    }
+
+    /// How long the last frame is shown, as far as can be told before the next one.
+    pub fn frame_ns(&self) -> u64 {
+        self.frame_ns.unwrap_or(FRAME_NS)
     }
 
     /// What was taken out, in ns.

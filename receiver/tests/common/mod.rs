@@ -163,7 +163,7 @@ impl Scene {
             .map(|i| match i % cells {
                 cell if cell == bright && self.bright => 12.0,
                 // Where the bright one never comes.
-                15 if self.dark => -12.0,
+                11 if self.dark => -12.0,
                 _ => -2.0,
             })
             .collect();

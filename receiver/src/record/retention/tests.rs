@@ -92,5 +92,5 @@ fn a_stream_with_too_much_takes_nothing_from_others() {
 fn files_are_a_part_of_what_may_be_kept() {
     let limits = Limits::new(24, 160, 80);
     assert_eq!((limits.part(), limits.slack()), (10 << 20, 5 << 20));
-    assert_eq!(Limits::new(24, 0, 0).part(), u64::MAX);
+    assert!(Limits::new(24, 0, 0).part() > 1 << 60);
 }
