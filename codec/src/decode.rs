@@ -67,6 +67,8 @@ pub struct Frame<'a> {
 #[derive(Debug)]
 pub struct Decoder {
     bundle: BundleId,
+    /// Bundles with the same front and prior.
+    equals: Arc<[BundleId]>,
     prior: Arc<Prior>,
     headers: HeaderReader,
     coder: Option<FrameCoder>,
@@ -84,12 +86,18 @@ impl Decoder {
     pub fn of_layer(layer: u8, bundle: BundleId, prior: Arc<Prior>, limits: Limits) -> Self {
         Self {
             bundle,
+            equals: Arc::new([]),
             prior,
             headers: HeaderReader::of_layer(layer, limits),
             coder: None,
             latents: Latents::default(),
             qindex: 0,
         }
+    }
+
+    /// Takes streams of these bundles, too: their front and prior are the same.
+    pub fn accepting(self, equals: Arc<[BundleId]>) -> Self {
+        Self { equals, ..self }
     }
 
     /// Decodes one whole unit.
@@ -113,7 +121,7 @@ impl Decoder {
     fn decode_unit(&mut self, unit: &[u8]) -> Result<Header, Error> {
         let (header, payload) = self.headers.read_with_payload(unit)?;
         let number = header.number;
-        if header.bundle != self.bundle {
+        if header.bundle != self.bundle && !self.equals.contains(&header.bundle) {
             let (stream, receiver) = (header.bundle, self.bundle.clone());
             return Err(Error::BundleMismatch { stream, receiver });
         }

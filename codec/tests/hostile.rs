@@ -128,6 +128,16 @@ fn errors_name_what_is_wrong() {
     let message = other.decode(&units[0]).unwrap_err().to_string();
     assert!(message.contains("test") && message.contains("other"), "{message}");
 
+    // A bundle that says to understand those of "test" decodes it.
+    let mut other = Decoder::new(
+        "other".parse().unwrap(),
+        std::sync::Arc::new(Prior::default()),
+        Limits::default(),
+    )
+    .accepting(["older".parse().unwrap(), bundle()].into());
+    let latents = other.decode(&units[0]).unwrap().latents.clone();
+    assert_eq!(latents, *decoder().decode(&units[0]).unwrap().latents);
+
     let mut future = units[0].clone();
     future[1] += 1 << 5;
     let message = decoder().decode(&future).unwrap_err().to_string();

@@ -26,6 +26,7 @@ pub use detect::classes::parse as parse_classes;
 pub use json::line::{rfc3339, write as json_line};
 #[doc(hidden)]
 pub use parse::framer::fuzz as fuzz_file;
+pub use parse::framer::{Framer, Step};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     encode::register(plugin)?;

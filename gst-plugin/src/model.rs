@@ -46,6 +46,10 @@ pub struct Model {
     pub prior: Arc<Prior>,
     /// That of the enhancement layer; a cold start when there is none.
     pub enhance_prior: Arc<Prior>,
+    /// Other bundles whose features it understands.
+    pub decodes: Arc<[BundleId]>,
+    /// Those whose enhancement layer it understands, too.
+    pub enhances: Arc<[BundleId]>,
 }
 
 /// What an element needs to open networks.
@@ -162,11 +166,19 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
     };
     let enhance_prior = prior("enhancement's prior", &bundle.enhance_prior().unwrap_or_default())?;
     let prior = prior("prior", &bundle.prior())?;
+    let ids = |ids: Vec<&str>| {
+        let ids: Result<Arc<[BundleId]>, _> = ids.into_iter().map(str::parse).collect();
+        ids.map_err(|error| fault("decodes", &error))
+    };
+    let decodes = ids(bundle.decodes().collect())?;
+    let enhances = ids(bundle.enhances().collect())?;
     let model = Arc::new(Model {
         bundle,
         id,
         prior,
         enhance_prior,
+        decodes,
+        enhances,
     });
     models.push((folder, Arc::downgrade(&model)));
     Ok(model)

@@ -53,7 +53,8 @@ pub struct UnitReader {
 impl UnitReader {
     /// Waits for the first key frame.
     pub fn new(model: Arc<Model>) -> Self {
-        let decoder = Decoder::new(model.id.clone(), model.prior.clone(), Limits::default());
+        let decoder = Decoder::new(model.id.clone(), model.prior.clone(), Limits::default())
+            .accepting(model.decodes.clone());
         Self {
             model,
             decoder,
@@ -135,7 +136,8 @@ impl EnhancementReader {
                 model.id.clone(),
                 model.enhance_prior.clone(),
                 Limits::default(),
-            ),
+            )
+            .accepting(model.enhances.clone()),
             grid: enhance.map(|layer| (layer.channels, layer.stride)),
             latents: Vec::new(),
         }
@@ -196,14 +198,18 @@ fn place(frame: &decode::Frame<'_>, model: &Model, known: Option<Geometry>) -> R
     Geometry::from_latents(source, (shape.width, shape.height), manifest).map_err(|error| error.to_string())
 }
 
-/// What is wrong with caps of a stream that was made with another bundle.
+/// What is wrong with caps of a stream that was made with another bundle, if its front is another one, too.
 pub fn check_bundle(caps: &gst::CapsRef, model: &Model) -> Result<(), String> {
     let stream = caps.structure(0).and_then(|s| s.get::<String>("bundle").ok());
     match stream {
-        Some(stream) if stream != model.id.as_ref() => Err(format!(
-            "the stream was made with bundle {stream}, this receiver has {}",
-            model.id
-        )),
+        Some(stream)
+            if stream != model.id.as_str() && model.decodes.iter().all(|id| stream != id.as_str()) =>
+        {
+            Err(format!(
+                "the stream was made with bundle {stream}, this receiver has {}",
+                model.id
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What the program does with its command line: `load` it, then `run` it.
 
 use crate::config::{self, Config};
-use crate::{Error, Receiver, signals};
+use crate::{Error, Receiver, replay, signals};
 use anyhow::Context;
 use clap::ArgMatches;
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub enum Task {
     /// Receive until a signal comes.
     Receive(Box<Config>),
+    /// Play recordings again.
+    Replay(Box<replay::Task>),
     /// Print the configuration with all defaults filled in.
     CheckConfig(toml::Table),
     /// Make a certificate authority and the receiver's certificate.
@@ -36,6 +38,9 @@ pub fn load() -> Result<Task, config::Error> {
     match matches.subcommand() {
         None => Ok(Task::Receive(Box::new(Config::load(&matches)?.0))),
         Some(("keys", keys)) => Ok(keys_task(keys)),
+        Some((name @ ("redetect" | "export"), replay)) => {
+            Ok(Task::Replay(Box::new(replay::parse(name, replay)?)))
+        }
         Some((_, check)) => Ok(Task::CheckConfig(Config::load(check)?.1)),
     }
 }
@@ -60,6 +65,7 @@ fn keys_task(matches: &ArgMatches) -> Task {
 pub fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Receive(config) => receive(&config).map_err(Into::into),
+        Task::Replay(task) => task.run(),
         Task::CheckConfig(table) => {
             print!("{table}");
             Ok(())
@@ -105,7 +111,7 @@ fn receive(config: &Config) -> Result<(), Error> {
     tracing::info!("{name}: shutting down");
     let totals = receiver.shutdown();
     tracing::info!(
-        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded",
+        "summary of {} streams: {} frames, {} bytes, {} objects in {} results, {} JSON lines ({} lost), {} frames undecoded, {} undetected, {} unrecorded, {} recordings deleted, {} clips",
         totals.streams,
         totals.sum.frames,
         totals.sum.bytes,
@@ -116,6 +122,8 @@ fn receive(config: &Config) -> Result<(), Error> {
         totals.sum.undecoded,
         totals.sum.undetected,
         totals.sum.unrecorded,
+        totals.recordings_deleted,
+        totals.clips,
     );
     for delivery in &totals.outputs {
         tracing::info!("summary of {delivery}");

@@ -1,16 +1,17 @@
 //! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
 
+use crate::bundles::Bundles;
 use crate::config::Enhance;
 use crate::detect::Frame;
 use crate::lane::{Lane, Lanes};
 use crate::link::Link;
-use crate::record::{Recorder, Tape};
 use crate::rtsp::{Enhancement, Server, View};
 use crate::stats::Stats;
+use crate::storage::{Shelf, Storage};
 use crate::stream::{Registry, Stream};
 use crate::tracking::Trackers;
 use cis_codec::frame::{ENHANCEMENT, Header, HeaderReader};
-use cis_codec::{BundleId, Decoder, Latents, Limits, Prior, Shape, Size, decode};
+use cis_codec::{Decoder, Latents, Limits, Prior, Shape, Size, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::RecvTimeoutError;
@@ -30,17 +31,17 @@ pub struct Intake {
     pub link: Arc<Link>,
     /// The detector. It ends with this thread, when it has answered what waits.
     pub lanes: Lanes,
-    /// Recordings, when they are made.
-    pub recorder: Option<Recorder>,
+    /// Recordings and clips.
+    pub storage: Storage,
     /// The views, when they are served.
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
     pub registry: Arc<Registry>,
     /// Who makes the tracking of each stream.
     pub trackers: Arc<Trackers>,
-    /// The receiver's bundle.
-    pub bundle: BundleId,
-    /// Its prior.
+    /// The bundles whose streams are understood.
+    pub bundles: Bundles,
+    /// Their prior.
     pub prior: Arc<Prior>,
     /// What a stream may ask for.
     pub limits: Limits,
@@ -55,9 +56,11 @@ struct Feed {
     decoder: Decoder,
     /// Of the enhancement layer, which is passed on as it came.
     enhancement: HeaderReader,
+    /// When it is asked for.
+    enhance: Enhance,
     /// Time stamp of the newest frame.
     newest_ns: Option<u64>,
-    tape: Option<Tape>,
+    shelf: Shelf,
     asker: Arc<Asker>,
     healthy: bool,
     /// What the detector was given last: the same again has the same objects.
@@ -156,10 +159,14 @@ impl Intake {
 
     fn handle(&self, feeds: &mut HashMap<StreamName, Feed>, event: Event) {
         match event {
-            Event::Opened { stream, remote, .. } => {
+            Event::Opened {
+                stream,
+                remote,
+                bundle,
+            } => {
                 self.close(feeds, &stream, "its camera connected again");
-                tracing::info!(%stream, %remote, "stream opened");
-                feeds.insert(stream.clone(), self.open(stream));
+                tracing::info!(%stream, %remote, %bundle, "stream opened");
+                feeds.insert(stream.clone(), self.open(stream, &bundle));
             }
             Event::Unit {
                 stream,
@@ -205,25 +212,26 @@ impl Intake {
         }
     }
 
-    fn open(&self, name: StreamName) -> Feed {
+    fn open(&self, name: StreamName, bundle: &str) -> Feed {
         let stats = Stats::new();
+        let enhance = match self.bundles.enhances(bundle) {
+            true => self.enhance,
+            false => Enhance::Never,
+        };
         let asker = Arc::new(Asker {
             link: self.link.clone(),
             stream: name.clone(),
             last: Mutex::new(None),
             last_enhancement: Mutex::new(None),
         });
-        if self.enhance == Enhance::Always {
+        if enhance == Enhance::Always {
             self.link.enhance(&name, true);
         }
-        let tape = self
-            .recorder
-            .as_ref()
-            .map(|r| r.tape(name.clone(), false, stats.unrecorded.clone()));
+        let shelf = self.storage.shelf(&name, false, &stats.unrecorded);
         let view = self.rtsp.as_ref().map(|server| {
             let asker = asker.clone();
             let enhance = {
-                let (wanted, asker) = (self.enhance, asker.clone());
+                let (wanted, asker) = (enhance, asker.clone());
                 move |watched: bool, broken: bool| match wanted {
                     // Whoever is told to begin begins with a key.
                     Enhance::Watched if broken => {}
@@ -245,14 +253,14 @@ impl Intake {
             tracking,
         });
         self.registry.insert(stream.clone());
-        let decoder = Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits);
         Feed {
             stream,
             lane: self.lanes.live(),
-            decoder,
+            decoder: self.decoder(),
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            enhance,
             newest_ns: None,
-            tape,
+            shelf,
             asker,
             healthy: true,
             asked: Asked::default(),
@@ -261,12 +269,15 @@ impl Intake {
         }
     }
 
+    fn decoder(&self) -> Decoder {
+        self.bundles.decoder(self.prior.clone(), self.limits)
+    }
+
     /// The feed of what comes late: it has no view, and is in no list.
     fn open_late(&self, feed: &Feed) -> Feed {
         let (name, stats) = (feed.stream.name.clone(), Stats::new());
-        let lost = feed.stream.stats.unrecorded.clone();
-        let tape = self.recorder.as_ref().map(|r| r.tape(name.clone(), true, lost));
         let tracking = Mutex::new(self.trackers.open(name.as_str()));
+        let shelf = self.storage.shelf(&name, true, &feed.stream.stats.unrecorded);
         Feed {
             stream: Arc::new(Stream {
                 name,
@@ -276,10 +287,11 @@ impl Intake {
                 found: Mutex::default(),
             }),
             lane: self.lanes.late(),
-            decoder: Decoder::new(self.bundle.clone(), self.prior.clone(), self.limits),
+            decoder: self.decoder(),
             enhancement: HeaderReader::of_layer(ENHANCEMENT, self.limits),
+            enhance: Enhance::Never,
             newest_ns: None,
-            tape,
+            shelf,
             asker: feed.asker.clone(),
             healthy: true,
             asked: Asked::default(),
@@ -356,16 +368,11 @@ impl Intake {
         }
         if repeated {
             // A recording begins with a key frame, so that this is in it a second time.
-            let key = frame.header.key;
-            if let Some(tape) = &mut feed.tape {
-                tape.write(&unit.data, key, receipt);
-            }
+            feed.shelf.write(&unit.data, &frame.header, receipt);
             return;
         }
         let header = frame.header;
-        if let Some(tape) = &mut feed.tape {
-            tape.write(&unit.data, header.key, receipt);
-        }
+        feed.shelf.write(&unit.data, &header, receipt);
         let next = Frame {
             stream,
             header,
@@ -389,15 +396,13 @@ impl Intake {
             _ => {
                 stats.unenhanced.add(1);
                 let watched = feed.stream.view.as_ref().is_some_and(|view| view.watched());
-                if self.enhance == Enhance::Always || (self.enhance == Enhance::Watched && watched) {
+                if feed.enhance == Enhance::Always || (feed.enhance == Enhance::Watched && watched) {
                     feed.asker.begin_enhancement();
                 }
                 return;
             }
         };
-        if let Some(tape) = &mut feed.tape {
-            tape.enhance(&unit.data, header.key, &stats.unrecorded);
-        }
+        feed.shelf.enhance(&unit.data, &header, &stats.unrecorded);
         if feed.stream.view.is_some() {
             let unit = Enhancement {
                 pts_ns: header.pts_ns,
@@ -430,9 +435,7 @@ impl Feed {
         self.decoder.reset();
         self.enhancement.reset();
         self.newest_ns = None;
-        if let Some(tape) = &mut self.tape {
-            tape.gap();
-        }
+        self.shelf.gap();
         if let Some(view) = &self.stream.view {
             view.gap();
         }

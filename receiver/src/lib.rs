@@ -3,12 +3,14 @@
 //! ```text
 //! link --events--> intake --lanes--> detector --reports--> outputs (json, ...)
 //!                    |                    `-----frames---> view --appsrc--> RTSP
-//!                    `-------units------> record
+//!                    `-------units------> storage (record, clips)
 //! ```
 //!
 //! Each arrow is a bounded queue; the module at its end says what happens when it is full. All work is done by the crates
 //! below: this one joins them.
 
+mod bundles;
+mod clips;
 mod clock;
 pub mod config;
 mod detect;
@@ -19,12 +21,14 @@ mod link;
 mod outputs;
 mod receiver;
 mod record;
+mod replay;
 mod report;
 mod rtsp;
 mod services;
 mod signals;
 mod stats;
 mod status;
+mod storage;
 mod stream;
 mod tracking;
 
@@ -33,4 +37,5 @@ pub mod cli;
 pub use error::Error;
 pub use outputs::Delivery;
 pub use receiver::{Receiver, Totals};
+pub use record::library;
 pub use stats::Snapshot;

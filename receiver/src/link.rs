@@ -20,8 +20,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Reads certificates and tokens and binds the address. Cameras with another bundle are refused.
-    pub fn bind(config: &config::Listen, bundle: &str) -> Result<(Self, Events), Error> {
+    /// Reads certificates and tokens and binds the address. Cameras with none of these bundles are refused.
+    pub fn bind(config: &config::Listen, bundles: Vec<String>) -> Result<(Self, Events), Error> {
         let identity = config.certificate.clone().zip(config.key.clone());
         let tls = ServerTls {
             identity: identity.map(|(certificate, key)| Identity { certificate, key }),
@@ -33,7 +33,7 @@ impl Link {
             None => Auth::ClientCertificates,
         };
         let mut settings = Config::new(config.address, tls, auth);
-        settings.bundles = Some(vec![bundle.into()]);
+        settings.bundles = Some(bundles);
         settings.state_dir = config.state_folder.clone();
         settings.limits.handshakes_per_second = config.handshakes_per_second;
         settings.limits.bytes_per_second = config.bytes_per_second;

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     };
     let filter = match &task {
         cli::Task::Receive(config) => config.log.filter.as_str(),
-        _ => "info",
+        _ => "info,onnxruntime=warn",
     };
     let filter = match EnvFilter::try_new(filter) {
         Ok(filter) => filter,

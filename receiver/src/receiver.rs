@@ -1,6 +1,8 @@
 //! The running receiver: starts its threads in the order in which they need each other, and ends them in the reverse one,
 //! so that everything that came in gets out.
 
+use crate::bundles::Bundles;
+use crate::clips::Clips;
 use crate::config::{self, Config};
 use crate::detect::Results;
 use crate::intake::Intake;
@@ -11,10 +13,11 @@ use crate::record::Recorder;
 use crate::rtsp::{self, Server};
 use crate::services::Services;
 use crate::stats::Snapshot;
+use crate::storage::Storage;
 use crate::stream::Registry;
 use crate::tracking::Trackers;
-use crate::{Error, status};
-use cis_codec::{BundleId, Limits, Prior};
+use crate::{Error, record, status};
+use cis_codec::{Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
 use cis_inference::runtime::{Runtime, SessionOptions};
@@ -30,6 +33,7 @@ pub struct Receiver {
     rtsp: Option<Arc<Server>>,
     registry: Arc<Registry>,
     outputs: Outputs,
+    recorded: Option<Arc<record::Stats>>,
     services: Option<Services>,
     stop: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -62,23 +66,25 @@ impl Receiver {
             reason,
         };
         let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|e| prior_error(e.to_string()))?);
-        let bundle_id: BundleId = bundle.id().parse().map_err(|e| prior_error(format!("{e}")))?;
+        let bundles = Bundles::of(&bundle).map_err(|e| prior_error(e.to_string()))?;
 
-        let (link, events) = Link::bind(&config.listen, bundle.id())?;
+        let (link, events) = Link::bind(&config.listen, bundles.names())?;
         let link = Arc::new(link);
         let rtsp = match config.rtsp.enabled {
             true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
             false => None,
         };
         let mut services = Services::start().map_err(Error::Thread)?;
-        let (outputs, writers) = outputs(config, &mut services).map_err(Error::Output)?;
-        let ask_key = {
+        let ask_key = || {
             let link = link.clone();
             move |stream: &_| link.ask_key(stream)
         };
-        let (recorder, record_thread) = Recorder::start(&config.record, ask_key)
+        let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
+        let (outputs, writers) = outputs(config, clips.clone(), &mut services).map_err(Error::Output)?;
+        let (recorder, record_thread) = Recorder::start(&config.record, ask_key())
             .map_err(Error::Output)?
             .unzip();
+        let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
         let registry = Arc::new(Registry::default());
         let (stop, stopped) = bounded(0);
         let limits = limits(&config.listen);
@@ -90,11 +96,11 @@ impl Receiver {
         let intake = Intake {
             link: link.clone(),
             lanes,
-            recorder,
+            storage: Storage { recorder, clips },
             rtsp: rtsp.clone(),
             registry: registry.clone(),
             trackers,
-            bundle: bundle_id,
+            bundles,
             prior,
             limits,
             enhance: config.view.enhance,
@@ -109,6 +115,7 @@ impl Receiver {
             Some(intake_thread),
             status_thread,
             record_thread,
+            clips_thread,
         ]
         .into_iter()
         .flatten()
@@ -118,6 +125,7 @@ impl Receiver {
             rtsp,
             registry,
             outputs,
+            recorded,
             services: Some(services),
             stop: Some(stop),
             threads: threads.collect(),
@@ -188,12 +196,15 @@ impl Receiver {
         self.rtsp = None;
         let outputs: Vec<_> = meters.iter().map(|meter| meter.delivery()).collect();
         let json = outputs.iter().find(|delivery| delivery.output == "json");
+        let clips = outputs.iter().find(|delivery| delivery.output == "clips");
         let (streams, sum) = self.registry.ended();
         Totals {
             streams,
             sum,
             lines: json.map_or(0, |json| json.delivered),
             lines_lost: json.map_or(0, Delivery::lost),
+            clips: clips.map_or(0, |clips| clips.delivered),
+            recordings_deleted: self.recorded.as_ref().map_or(0, |stats| stats.deleted.get()),
             outputs,
         }
     }
@@ -219,12 +230,20 @@ pub struct Totals {
     pub lines: u64,
     /// JSON lines lost because the output was too slow or failed.
     pub lines_lost: u64,
+    /// Event clips made.
+    pub clips: u64,
+    /// Recorded files that were deleted to keep within what may be kept.
+    pub recordings_deleted: u64,
     /// What became of the messages of each output.
     pub outputs: Vec<Delivery>,
 }
 
 /// All outputs, and the threads of those that write files.
-fn outputs(config: &Config, services: &mut Services) -> std::io::Result<(Outputs, Vec<JoinHandle<()>>)> {
+fn outputs(
+    config: &Config,
+    clips: Option<Clips>,
+    services: &mut Services,
+) -> std::io::Result<(Outputs, Vec<JoinHandle<()>>)> {
     let (json, json_thread) = Json::start(&config.json)?.unzip();
     let (events, events_thread) = Events::start(&config.json)?.unzip();
     let mqtt = Mqtt::start(&config.mqtt, services)?;
@@ -239,6 +258,7 @@ fn outputs(config: &Config, services: &mut Services) -> std::io::Result<(Outputs
         mqtt.map(boxed),
         nats.map(boxed),
         webhook.map(boxed),
+        clips.map(boxed),
     ];
     let threads = [json_thread, events_thread];
     Ok((

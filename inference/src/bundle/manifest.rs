@@ -14,7 +14,7 @@ pub const FORMAT: u32 = 1;
 pub struct Manifest {
     /// Version of the layout, `FORMAT`.
     pub format: u32,
-    /// Identity of front and prior: what camera and receiver must agree on.
+    /// Name of the bundle in caps and key frames.
     pub id: String,
     /// Version of the bundle.
     pub version: String,
@@ -40,6 +40,9 @@ pub struct Manifest {
     pub prior: Prior,
     /// Class names.
     pub classes: Classes,
+    /// Other bundles whose streams this one understands.
+    #[serde(default)]
+    pub decodes: Vec<Decodes>,
     /// Every file but the manifest.
     pub files: Vec<File>,
 }
@@ -188,6 +191,18 @@ pub struct Classes {
     /// Official COCO category ids; empty, or as long as `names`.
     #[serde(default)]
     pub coco_ids: Vec<u32>,
+}
+
+/// One entry of `[[decodes]]`: a bundle with the same front.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Decodes {
+    /// Its id.
+    pub id: String,
+    /// Its front-id, which must be that of this bundle.
+    pub front_id: String,
+    /// Its enhance-id, when its enhancement layer is understood, too.
+    pub enhance_id: Option<String>,
 }
 
 /// One entry of `[[files]]`.

@@ -1,6 +1,7 @@
 //! Model bundles: a manifest and the files that it lists, all read and verified before anything uses them.
 
 mod embedded;
+mod identity;
 mod manifest;
 mod validate;
 
@@ -14,9 +15,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
+pub use identity::Identity;
 pub use manifest::{
-    Classes, DetectGraph, EnhanceGraph, File, FrontGraph, Input, Latents, Manifest, Prior, RestoreGraph,
-    State,
+    Classes, Decodes, DetectGraph, EnhanceGraph, File, FrontGraph, Input, Latents, Manifest, Prior,
+    RestoreGraph, State,
 };
 pub use validate::MAX_FILE;
 
@@ -34,6 +36,7 @@ pub struct Bundle(Arc<Inner>);
 struct Inner {
     origin: String,
     manifest: Manifest,
+    identity: Identity,
     files: HashMap<String, Bytes>,
     classes: Arc<[Arc<str>]>,
 }
@@ -95,6 +98,8 @@ impl Bundle {
             reason: e.to_string(),
         })?;
         validate::validate(&manifest)?;
+        let identity = Identity::of(&manifest);
+        identity.check(&manifest)?;
         let mut files = HashMap::with_capacity(manifest.files.len());
         for file in &manifest.files {
             let data = fetch(&file.name).map_err(|reason| fault(&file.name, reason))?;
@@ -110,12 +115,13 @@ impl Bundle {
         Ok(Self(Arc::new(Inner {
             origin: origin.to_owned(),
             manifest,
+            identity,
             files,
             classes,
         })))
     }
 
-    /// Identity: the same on camera and receiver, or they cannot work together.
+    /// Name: the same on camera and receiver, or one that the receiver's bundle says to understand.
     pub fn id(&self) -> &str {
         &self.0.manifest.id
     }
@@ -123,6 +129,23 @@ impl Bundle {
     /// The description.
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// What its latents mean.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// Ids of other bundles whose features this one understands.
+    pub fn decodes(&self) -> impl Iterator<Item = &str> {
+        self.0.manifest.decodes.iter().map(|other| other.id.as_str())
+    }
+
+    /// Those whose enhancement layer it understands, too.
+    pub fn enhances(&self) -> impl Iterator<Item = &str> {
+        let decodes = self.0.manifest.decodes.iter();
+        let same = decodes.filter(|other| other.enhance_id.is_some());
+        same.map(|other| other.id.as_str())
     }
 
     /// Where it came from: its folder, or `embedded bundle`.
@@ -199,12 +222,13 @@ fn verify(file: &File, data: &[u8]) -> Result<(), String> {
             file.bytes
         ));
     }
-    let found: String = Sha256::digest(data)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let found = hex(&Sha256::digest(data));
     if found != file.sha256 {
         return Err(format!("sha256 is {found}, the manifest says {}", file.sha256));
     }
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

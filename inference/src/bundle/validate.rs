@@ -18,6 +18,14 @@ pub const MAX_CLASSES: usize = 4096;
 pub fn validate(m: &Manifest) -> Result<()> {
     check(m.format == FORMAT, "format", m.format, FORMAT)?;
     check(is_id(&m.id), "id", &m.id, "[a-z0-9][a-z0-9.-]{0,62}")?;
+    for other in &m.decodes {
+        check(
+            is_id(&other.id),
+            "decodes.id",
+            &other.id,
+            "[a-z0-9][a-z0-9.-]{0,62}",
+        )?;
+    }
     check(is_name(&m.version), "version", &m.version, NAME)?;
     numbers(m)?;
     let enhance = m.enhance.iter().flat_map(|e| {

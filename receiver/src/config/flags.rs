@@ -3,6 +3,7 @@
 use super::layer::Layer;
 use super::options::{Kind, OPTIONS};
 use super::{Error, Origin};
+use crate::replay;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub fn command() -> Command {
         .about("Receives cis cameras: detections as JSON lines, restored views as RTSP, recordings.")
         .after_help("A flag wins over its environment variable, that over the file. docs/receiver.md has the reference.")
         .args_conflicts_with_subcommands(true)
+        .subcommands(replay::commands())
         .subcommand(
             with_options(Command::new("check-config"))
                 .about("Checks the configuration, prints it with all defaults filled in, and ends."),

@@ -45,6 +45,8 @@ pub struct Config {
     pub view: View,
     /// Recordings.
     pub record: Record,
+    /// Event clips.
+    pub clips: Clips,
     /// The periodic status line.
     pub status: Status,
     /// The log.
@@ -167,9 +169,28 @@ pub enum Enhance {
 #[allow(missing_docs)]
 pub struct Record {
     pub folder: Option<PathBuf>,
+    pub segment: u64,
     pub max_size: u64,
+    pub max_age: u64,
+    pub max_total: u64,
+    pub max_stream: u64,
     pub sync: SyncWhen,
     pub queue: usize,
+}
+
+/// `[clips]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Clips {
+    pub folder: Option<PathBuf>,
+    pub before: u64,
+    pub after: u64,
+    pub max_seconds: u64,
+    pub classes: Option<Vec<String>>,
+    pub min_confidence: f64,
+    pub max_age: u64,
+    pub max_total: u64,
 }
 
 /// When a recording is forced to the disk.

@@ -111,11 +111,12 @@ impl Config {
                 json.output.display()
             ));
         }
-        let files = json.output != none || json.events != none || self.record.folder.is_some();
+        let files = json.output != none || json.events != none;
+        let kept = self.record.folder.is_some() || self.clips.folder.is_some();
         let servers = mqtt.url.is_some() || nats.url.is_some() || webhook.url.is_some();
-        if !files && !servers && !self.rtsp.enabled {
+        if !files && !kept && !servers && !self.rtsp.enabled {
             return conflict(
-                "json.output and json.events are `none`, rtsp.enabled is false, record.folder, mqtt.url, nats.url and webhook.url unset: nothing to do".into(),
+                "json.output and json.events are `none`, rtsp.enabled is false, record.folder, clips.folder, mqtt.url, nats.url and webhook.url unset: nothing to do".into(),
             );
         }
         Ok(())

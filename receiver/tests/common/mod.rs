@@ -137,6 +137,9 @@ pub struct Scene {
     pub key_interval: u64,
     /// Noise makes large units: some 250 bytes instead of 30.
     pub noise: bool,
+    /// Whether the bright cell is there, and whether a dark one is.
+    pub bright: bool,
+    pub dark: bool,
     random: u64,
 }
 
@@ -159,6 +162,8 @@ impl Scene {
             frames: 0,
             key_interval,
             noise: false,
+            bright: true,
+            dark: false,
             random: 1,
         }
     }
@@ -168,7 +173,12 @@ impl Scene {
         let cells = usize::from(SHAPE.width) * usize::from(SHAPE.height);
         let bright = (self.frames / 5) as usize % 8;
         let mut latents: Vec<f32> = (0..SHAPE.len())
-            .map(|i| if i % cells == bright { 12.0 } else { -2.0 })
+            .map(|i| match i % cells {
+                cell if cell == bright && self.bright => 12.0,
+                // Where the bright one never comes.
+                11 if self.dark => -12.0,
+                _ => -2.0,
+            })
             .collect();
         if self.noise {
             for value in &mut latents {
