@@ -1,5 +1,6 @@
 //! The thread between network and detector: opens and closes streams, decodes their units to latents and hands them on.
 
+use crate::asked::Asked;
 use crate::bundles::Bundles;
 use crate::config::Enhance;
 use crate::detect::Frame;
@@ -10,8 +11,8 @@ use crate::stats::Stats;
 use crate::storage::{Shelf, Storage};
 use crate::stream::{Registry, Stream};
 use crate::tracking::Trackers;
-use cis_codec::frame::{ENHANCEMENT, Header, HeaderReader};
-use cis_codec::{Decoder, Latents, Limits, Prior, Shape, Size, decode};
+use cis_codec::frame::{ENHANCEMENT, HeaderReader};
+use cis_codec::{Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::RecvTimeoutError;
@@ -69,29 +70,6 @@ struct Feed {
     late: Option<Box<Feed>>,
     /// What came late and waits for a place before the detector. The link bounds it: no more comes before it is stored.
     aside: VecDeque<Aside>,
-}
-
-/// Latents of a frame, with all that says what they mean.
-#[derive(Default)]
-struct Asked {
-    source: Option<Size>,
-    shape: Option<Shape>,
-    qindex: u8,
-    q: Vec<i16>,
-}
-
-impl Asked {
-    /// Takes note of a frame; `false`: it is the same as the one before.
-    fn renew(&mut self, header: &Header, latents: &Latents) -> bool {
-        let (source, shape) = (Some(header.source), Some(latents.shape));
-        let same =
-            (self.source, self.shape, self.qindex) == (source, shape, header.qindex) && self.q == latents.q;
-        if !same {
-            (self.source, self.shape, self.qindex) = (source, shape, header.qindex);
-            self.q.clone_from(&latents.q);
-        }
-        !same
-    }
 }
 
 /// What was put aside.

@@ -9,6 +9,7 @@
 //! Each arrow is a bounded queue; the module at its end says what happens when it is full. All work is done by the crates
 //! below: this one joins them.
 
+mod asked;
 mod bundles;
 mod clips;
 mod clock;
