@@ -352,7 +352,7 @@ fn zones_and_lines_are_printed_and_what_is_wrong_with_them_is_told() {
     }
     let told = error(&check(&format!("{complete}{zone}{zone}"), &[], &[]));
     assert!(
-        told.contains("zone.name") && told.contains("door is there twice"),
+        told.contains("zone.name") && told.contains("`door` is there twice"),
         "{told}"
     );
     let told = error(&check(

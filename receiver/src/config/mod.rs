@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod flags;
 mod layer;
+mod option;
 pub mod options;
 mod outputs;
 pub mod places;

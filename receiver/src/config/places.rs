@@ -154,12 +154,13 @@ impl Table {
                 return Err(wrong());
             };
             let place = self.fields(fields, at, origin)?;
-            let name = (place["stream"].clone(), place["name"].clone());
+            let text = |field: &str| place[field].as_str().unwrap_or_default().to_owned();
+            let name = (text("stream"), text("name"));
             if names.contains(&name) {
                 return Err(self.error(
                     "name",
                     origin(at),
-                    format!("{} is there twice for stream {}; legal: once", name.1, name.0),
+                    format!("`{}` is there twice for stream `{}`; legal: once", name.1, name.0),
                 ));
             }
             names.push(name);

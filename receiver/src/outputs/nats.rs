@@ -40,9 +40,10 @@ impl Nats {
         let Some(url) = config.url.clone() else {
             return Ok(None);
         };
+        let secure = remote::url("nats.url", &url)?.scheme() == "tls";
         let (outbox, queue) = Outbox::new("nats", config.queue);
         let (online, connected) = watch::channel(false);
-        let options = options(config, outbox.meter().clone(), online)?;
+        let options = options(config, secure, outbox.meter().clone(), online)?;
         let meter = outbox.meter().clone();
         services.run("nats", |stopping| {
             run(url, options, queue, meter, connected, stopping)
@@ -97,6 +98,7 @@ impl Output for Nats {
 
 fn options(
     config: &config::Nats,
+    secure: bool,
     meter: Arc<Meter>,
     online: watch::Sender<bool>,
 ) -> io::Result<ConnectOptions> {
@@ -105,7 +107,7 @@ fn options(
         config.certificate.as_deref(),
         config.key.as_deref(),
     );
-    let tls = remote::tls("nats", files.0, files.1, files.2)?;
+    let tls = remote::tls("nats", secure, files.0, files.1, files.2)?;
     let backoff = Mutex::new(remote::backoff());
     let known = Mutex::new(false);
     let mut options = ConnectOptions::new()

@@ -28,9 +28,10 @@ impl Webhook {
             return Ok(None);
         };
         let (outbox, queue) = Outbox::new("webhook", config.queue);
+        let url = remote::url("webhook.url", url)?;
         let poster = Poster {
-            url: remote::url("webhook.url", url)?,
-            client: client(config)?,
+            client: client(config, url.scheme() == "https")?,
+            url,
             authorization: config.token_file.as_deref().map(bearer).transpose()?,
             key: match &config.secret_file {
                 Some(path) => Some(hmac::Key::new(
@@ -71,8 +72,8 @@ impl Output for Webhook {
     }
 }
 
-fn client(config: &config::Webhook) -> io::Result<Client> {
-    let tls = remote::tls("webhook", config.ca.as_deref(), None, None)?;
+fn client(config: &config::Webhook, secure: bool) -> io::Result<Client> {
+    let tls = remote::tls("webhook", secure, config.ca.as_deref(), None, None)?;
     Client::builder()
         .tls_backend_preconfigured(tls)
         .timeout(Duration::from_secs(config.timeout))

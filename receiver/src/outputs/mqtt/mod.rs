@@ -157,7 +157,7 @@ fn options(config: &config::Mqtt, url: &str, status: &str) -> io::Result<MqttOpt
             config.certificate.as_deref(),
             config.key.as_deref(),
         );
-        let tls = remote::tls("mqtt", files.0, files.1, files.2)?;
+        let tls = remote::tls("mqtt", true, files.0, files.1, files.2)?;
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(
             tls,
         ))));
