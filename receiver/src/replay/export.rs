@@ -201,7 +201,6 @@ impl Pipeline {
             make("videoscale", "gstreamer1.0-plugins-base")?,
             filter,
             encode,
-            make("h264parse", "gstreamer1.0-plugins-bad")?,
             mux.clone(),
             sink,
         ]);
