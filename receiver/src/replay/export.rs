@@ -82,6 +82,7 @@ impl Export {
     /// Hands the units to the pipeline; returns how many frames there are to see.
     fn feed(&self, recording: &mut Recording, pipeline: &Pipeline) -> anyhow::Result<u64> {
         let source = recording.first().source;
+        let mut before = self.source.units_before()?;
         let (mut line, mut frames, mut told) = (TimeLine::default(), 0, Instant::now());
         let (mut caps, mut start, mut seen) = (None, None, false);
         while let Some(unit) = recording.next()? {
@@ -94,6 +95,10 @@ impl Export {
                 );
             }
             let after = line.place(header);
+            if let Some(left) = before.checked_sub(1) {
+                before = left;
+                continue;
+            }
             if header.layer == DETECTION {
                 let place = self.source.part.place(after, header.capture_utc_ns)?;
                 if place == Place::Behind {
