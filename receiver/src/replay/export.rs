@@ -182,6 +182,8 @@ impl Pipeline {
         encode.set_property_from_str("speed-preset", "veryfast");
         encode.set_property("quantizer", QUALITY);
         encode.set_property("bitrate", MAX_KBIT);
+        // Then the first picture's time is 0 for every player, whatever it makes of edit lists.
+        encode.set_property("bframes", 0u32);
         let mux = make("mp4mux", "gstreamer1.0-plugins-good")?;
         mux.set_property("faststart", true);
         mux.set_property("faststart-file", output.part().with_extension("part.index"));
