@@ -6,6 +6,7 @@
 import argparse
 import hashlib
 import json
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .enhance import ENHANCED, Enhance
 from .families import Family
 from .fold import fold_pads
 from .halve import halve
+from .identity import decodes
 from .macs import multiply_accumulates
 from .merge import MergedFront, SqueezedPicture
 from .networks import Detect, Front
@@ -118,8 +120,8 @@ def _state_size(path: Path, output: str, axis: int, size: int) -> None:
     onnx.save(model, str(path))
 
 
-def manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str) -> str:
-    """The text of manifest.toml for the files in `out`."""
+def manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str, others: list[dict]) -> str:
+    """The text of manifest.toml for the files in `out`; `others` are the manifests of bundles whose streams it understands."""
     quote = json.dumps  # TOML's basic strings are JSON's for plain text
     lines = [
         "format = 1",
@@ -151,15 +153,17 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
         lines.append(f'\n[restore.state]\ninput = "state"\noutput = "next"\nchannels = {WIDTHS[2]}\nstride = {stride // 4}')
     lines.append('\n[prior]\nfile = "prior.bin"')
     lines.append(f"\n[classes]\nnames = {quote(family.names)}\ncoco-ids = {family.kept_coco_ids}")
+    files = []
     for path in sorted(p for p in out.iterdir() if p.is_file() and p.name != "manifest.toml"):
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        lines.append(f'\n[[files]]\nname = "{path.name}"\nbytes = {len(data)}\nsha256 = "{digest}"\nlicense = "{WEIGHTS_LICENSE}"')
-    return "\n".join(lines) + "\n"
+        files.append(f'\n[[files]]\nname = "{path.name}"\nbytes = {len(data)}\nsha256 = "{digest}"\nlicense = "{WEIGHTS_LICENSE}"')
+    head, tail = ("\n".join(part) + "\n" for part in (lines, files))
+    return head + decodes(tomllib.loads(head + tail), others) + tail
 
 
-def write_manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str) -> None:
-    (out / "manifest.toml").write_text(manifest(out, family, identity, version, description, source))
+def write_manifest(out: Path, family: Family, identity: str, version: str, description: str, source: str, others: list[dict] | None = None) -> None:
+    (out / "manifest.toml").write_text(manifest(out, family, identity, version, description, source, others or []))
 
 
 def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detect, Restore, Enhance | None]:
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--restore", type=Path)
     for layer, name in (("detection's", "prior"), ("the enhancement", "enhance-prior")):
         parser.add_argument(f"--{name}", type=Path, help=f"initial state of the entropy coder for {layer} layer; an empty file when not given")
+    parser.add_argument("--decodes", type=Path, action="append", default=[], metavar="MANIFEST", help="manifest.toml of a bundle with the same front, whose streams this one understands; may be repeated")
     parser.add_argument("--memory", action="store_true", help="the restoration remembers the picture before: for one whose training saw more than pairs")
     parser.add_argument("--card", type=Path, help="model card to copy; the one in the folder is kept when not given")
     for name in ("id", "version", "description", "source"):
@@ -196,7 +201,8 @@ def main() -> None:
         (args.out / name).write_bytes(prior.read_bytes() if prior else b"")
     if args.card:
         (args.out / "README.md").write_text(args.card.read_text())
-    write_manifest(args.out, networks[1].family, args.id, args.version, args.description, args.source)
+    others = [tomllib.loads(path.read_text()) for path in args.decodes]
+    write_manifest(args.out, networks[1].family, args.id, args.version, args.description, args.source, others)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 mod common;
 
+use cis_receiver::Receiver;
 use common::{BUNDLE, Camera, DEADLINE, Scene, Site, runtime, tiny, wait_for};
 use gst::prelude::*;
 use serde_json::Value;
@@ -112,6 +113,30 @@ fn another_bundles_back_end_finds_what_it_looks_for_in_the_same_recording() {
         let inner = [inner[0] + 8, inner[1] + 8, inner[2] - 16, inner[3] - 16];
         assert_eq!(is["box"], serde_json::json!(inner), "{is}");
     }
+}
+
+#[test]
+fn a_camera_with_a_bundle_that_is_understood_is_let_in() {
+    let site = Site::new(&["gate-1"]);
+    let mut config = site.config(RECORD);
+    config.model.folder = Some(tiny().with_file_name("tinyback"));
+    runtime();
+    let receiver = Receiver::start(&config).unwrap();
+    let mut camera = Camera::start(&site, "gate-1", receiver.address(), 5).connected();
+    camera.frames(5);
+    camera.finish();
+    wait_for("the stream has ended", || receiver.ended().0 == 1);
+    assert_eq!(receiver.shutdown().sum.undecoded, 0);
+    let lines = site.lines("out.jsonl");
+    assert_eq!(lines.len(), 5);
+    assert!(
+        lines.iter().all(|line| line["objects"][0]["label"] == "lit"),
+        "{lines:?}"
+    );
+    // Its picture and boxes, too.
+    let args = ["--bundle", &bundle("tinyback"), "--output", "out.mp4"];
+    good(&program(&site, "export", &site.recordings("gate-1"), &args));
+    assert_eq!(Video::read(&site.path("out.mp4")).times.len(), 5);
 }
 
 #[test]

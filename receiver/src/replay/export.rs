@@ -82,6 +82,7 @@ impl Export {
     /// Hands the units to the pipeline; returns how many frames there are to see.
     fn feed(&self, recording: &mut Recording, pipeline: &Pipeline) -> anyhow::Result<u64> {
         let source = recording.first().source;
+        let mut before = self.source.units_before()?;
         let (mut line, mut frames, mut told) = (TimeLine::default(), 0, Instant::now());
         let (mut caps, mut start, mut seen) = (None, None, false);
         while let Some(unit) = recording.next()? {
@@ -94,6 +95,10 @@ impl Export {
                 );
             }
             let after = line.place(header);
+            if let Some(left) = before.checked_sub(1) {
+                before = left;
+                continue;
+            }
             if header.layer == DETECTION {
                 let place = self.source.part.place(after, header.capture_utc_ns)?;
                 if place == Place::Behind {
@@ -177,6 +182,8 @@ impl Pipeline {
         encode.set_property_from_str("speed-preset", "veryfast");
         encode.set_property("quantizer", QUALITY);
         encode.set_property("bitrate", MAX_KBIT);
+        // Then the first picture's time is 0 for every player, whatever it makes of edit lists.
+        encode.set_property("bframes", 0u32);
         let mux = make("mp4mux", "gstreamer1.0-plugins-good")?;
         mux.set_property("faststart", true);
         mux.set_property("faststart-file", output.part().with_extension("part.index"));
@@ -201,7 +208,6 @@ impl Pipeline {
             make("videoscale", "gstreamer1.0-plugins-base")?,
             filter,
             encode,
-            make("h264parse", "gstreamer1.0-plugins-bad")?,
             mux.clone(),
             sink,
         ]);

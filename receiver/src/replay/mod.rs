@@ -18,10 +18,14 @@ pub use export::Export;
 pub use redetect::Redetect;
 
 use anyhow::anyhow;
+use cis_codec::frame::DETECTION;
 use cis_inference::detect::Params;
 use gstcis::model::ModelSettings;
+use part::Place;
+use recording::{Recording, Unit};
 use std::path::PathBuf;
 use std::sync::Arc;
+use timeline::TimeLine;
 
 /// What both need.
 #[derive(Clone, Debug)]
@@ -57,6 +61,28 @@ impl Source {
         };
         params.validate(classes.len())?;
         Ok(params)
+    }
+
+    /// How many units lie before the key frame that the part needs: nobody has to decode them.
+    fn units_before(&self) -> anyhow::Result<u64> {
+        if !self.part.has_before() {
+            return Ok(0);
+        }
+        let (mut recording, mut line) = (Recording::open(&self.files)?, TimeLine::default());
+        let (mut number, mut key) = (0, 0);
+        while let Some(Unit { header, .. }) = recording.next()? {
+            let after = line.place(&header);
+            if header.layer == DETECTION {
+                if header.key {
+                    key = number;
+                }
+                if self.part.place(after, header.capture_utc_ns)? != Place::Before {
+                    break;
+                }
+            }
+            number += 1;
+        }
+        Ok(key)
     }
 
     /// The networks, as elements ask for them.

@@ -77,6 +77,11 @@ impl Part {
         }
     }
 
+    /// Whether something may lie before it.
+    pub fn has_before(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// The place of a frame, by its time after the first one and its capture time (0: unknown).
     pub fn place(&self, after_ns: u64, capture_utc_ns: u64) -> anyhow::Result<Place> {
         let reached = |moment: Option<Moment>| match moment {

@@ -58,7 +58,7 @@ impl Redetect {
         let mut detector = Detector::new(&opened.runtime, &opened.model.bundle, &opened.options)?;
         let params = self.source.params(opened.model.bundle.classes())?;
         let mut reader = UnitReader::new(opened.model.clone());
-        let (mut line, mut regions) = (TimeLine::default(), Vec::new());
+        let (mut line, mut regions, mut known) = (TimeLine::default(), Vec::new(), false);
         let (mut done, mut told) = (Done::default(), Instant::now());
         while let Some(unit) = recording.next()? {
             let after = line.place(&unit.header);
@@ -75,14 +75,15 @@ impl Redetect {
             if place == Place::Behind {
                 break;
             }
-            // A repeat may be the first frame of the part.
-            if !frame.header.repeat {
+            known &= frame.header.repeat;
+            if place != Place::In {
+                continue;
+            }
+            // A repeat has the latents of the frame before, which may lie before the part.
+            if !std::mem::replace(&mut known, true) {
                 let found = detector.detect(frame.latents, frame.geometry, &params)?;
                 let source = frame.geometry.source;
                 regions = found.iter().map(|d| Region::on_grid(d, source)).collect();
-            }
-            if place != Place::In {
-                continue;
             }
             let stream = match &self.stream {
                 Some(stream) => stream.clone(),
