@@ -248,10 +248,10 @@ fn settings_out_of_range_are_named() {
         ),
         (
             encode::Config {
-                urgent: 0.4,
+                sticky: 0.5,
                 ..good.clone()
             },
-            "urgent",
+            "sticky",
         ),
     ] {
         let error = Encoder::new(config, Default::default()).unwrap_err();

@@ -62,8 +62,6 @@ pub struct Encoder {
     qindex: u8,
     since_key: u32,
     latents: Latents,
-    /// Frames for which each value has been out of reach of its symbol.
-    waiting: Vec<u8>,
     trial: Trial,
     attempts: u64,
 }
@@ -73,7 +71,6 @@ pub struct Encoder {
 struct Trial {
     coder: FrameCoder,
     symbols: Vec<i16>,
-    waiting: Vec<u8>,
     reference: Vec<i16>,
     payload: Vec<u8>,
     choice: rate::Choice,
@@ -100,7 +97,6 @@ impl Encoder {
             qindex: 0,
             since_key: 0,
             latents: Latents::default(),
-            waiting: Vec::new(),
             trial: Trial::default(),
             attempts: 0,
         })
@@ -304,26 +300,22 @@ impl Encoder {
         match (&self.coder, key) {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
-                trial.waiting.clone_from(&self.waiting);
                 let Trial {
-                    symbols,
-                    waiting,
-                    reference,
-                    ..
+                    symbols, reference, ..
                 } = trial;
                 if qindex == self.qindex {
-                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols);
                 } else {
                     let rescale = Rescale::new(self.qindex, qindex);
                     trial.coder.rescale(rescale);
                     reference.clear();
                     reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
-                    quantiser.inter(input.latents, input.shape, reference, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, reference, symbols);
                 }
             }
             _ => {
                 trial.coder.start(&self.prior, input.shape, qindex);
-                quantiser.intra(input.latents, &mut trial.symbols, &mut trial.waiting);
+                quantiser.intra(input.latents, &mut trial.symbols);
             }
         }
         let mut writer = Writer::new(std::mem::take(&mut trial.payload));
@@ -391,7 +383,6 @@ impl Encoder {
             std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
             self.latents.shape = header.shape;
             std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
-            std::mem::swap(&mut self.waiting, &mut self.trial.waiting);
         }
         Packet {
             data: unit.into(),
