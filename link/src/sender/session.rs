@@ -353,7 +353,9 @@ impl Session<'_> {
 
     fn set_window(&self) {
         let window = self.pace.lock().window(self.config.send_window);
-        self.connection.set_send_window(window);
+        // More than the congestion controller lets out would only wait in QUIC.
+        let out = self.connection.stats().path.cwnd * 3 / 2;
+        self.connection.set_send_window(window.min(out));
     }
 
     fn congestion(&self, pace: &Pace, seen: &pace::Seen) -> Congestion {

@@ -45,7 +45,7 @@ fn a_camera_that_does_not_slow_down_does_not_fall_behind() {
             ages.len()
         );
         // A unit waits for a budget, behind what is in QUIC and on its way, which are a packet each; a key and those behind it wait longer.
-        assert!(ages.len() > 200 && report.stats.groups_reset > 50, "{what}");
+        assert!(ages.len() > 200 && report.stats.groups_reset > 20, "{what}");
         assert!(
             median < budget * 3 / 2 + SECOND && oldest < budget * 4 + 2 * SECOND,
             "{what}"

@@ -1,6 +1,7 @@
 //! Whole senders and listeners, as they are, on a network in memory and a clock that jumps from one event to the next.
 
 mod camera;
+mod controllers;
 mod delay;
 mod delivery;
 mod net;
@@ -8,6 +9,7 @@ mod rate;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -30,6 +32,8 @@ struct Came {
 /// What became of a stream.
 struct Report {
     came: Vec<Came>,
+    /// Of the units that came.
+    bytes: usize,
     told: Told,
     stats: sender::Stats,
     delivered: bool,
@@ -95,10 +99,10 @@ fn film(
         let (work, heard) = Work::new(config).expect("a sender");
         let camera = work.shared.clone();
         let of_camera = net.clone();
-        let ports = std::sync::atomic::AtomicU16::new(5000);
+        let ports = AtomicU16::new(5000);
         // Each attempt has a socket of its own, as with the system's.
         let open = move |_| {
-            let port = ports.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let port = ports.fetch_add(1, Ordering::Relaxed);
             let socket = of_camera.socket(([10, 0, 0, 2], port).into());
             Endpoint::new_with_abstract_socket(
                 EndpointConfig::default(),
@@ -113,6 +117,8 @@ fn film(
         let told = Arc::new(Mutex::new(Vec::new()));
         let filming = tokio::spawn(of.film(frames, camera.clone(), heard, told.clone()));
         let came = Arc::new(Mutex::new(Vec::new()));
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let counted = bytes.clone();
         let taken = came.clone();
         let taking = tokio::spawn(async move {
             loop {
@@ -127,6 +133,7 @@ fn film(
                     {
                         let number = u32::from_be_bytes(unit.data[..4].try_into().expect("four bytes"));
                         let took = Instant::now() - (began + of.frame * number);
+                        counted.fetch_add(unit.data.len(), Ordering::Relaxed);
                         taken.lock().push(Came { number, late, took });
                     }
                 }
@@ -144,6 +151,7 @@ fn film(
         let (came, told) = (came.lock().clone(), told.lock().clone());
         Report {
             came,
+            bytes: bytes.load(Ordering::Relaxed),
             told,
             stats,
             delivered,
