@@ -23,6 +23,9 @@ pub use config::Config;
 pub use error::Error;
 pub use rate::STEP as MAX_STEP;
 
+/// How long a key that was asked for may wait until the bucket has room for it.
+const KEY_WAIT_NS: u64 = 1_000_000_000;
+
 /// One frame to code.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
@@ -61,6 +64,8 @@ pub struct Encoder {
     source: Size,
     qindex: u8,
     since_key: u32,
+    /// Time stamp of the frame with which a key was asked for that has not come yet.
+    key_asked: Option<u64>,
     latents: Latents,
     trial: Trial,
     attempts: u64,
@@ -96,6 +101,7 @@ impl Encoder {
             source: Size::default(),
             qindex: 0,
             since_key: 0,
+            key_asked: None,
             latents: Latents::default(),
             trial: Trial::default(),
             attempts: 0,
@@ -151,14 +157,21 @@ impl Encoder {
     pub fn encode(&mut self, input: &Input<'_>) -> Result<Packet, Error> {
         self.check(input)?;
         let changed = input.shape != self.latents.shape || input.source != self.source;
-        let must_be_key = self.coder.is_none() || changed || input.force_key;
+        let needed = self.coder.is_none() || changed;
+        let asked = input.force_key || self.key_asked.is_some();
+        let must_be_key = needed || asked;
         let due = self.config.key_interval != 0 && self.since_key >= self.config.key_interval;
 
         let mut rate = self.rate.clone();
         let mut plan = rate.plan(&self.config, self.next(input.pts_ns, must_be_key || due));
         let mut best = self.attempts(input, plan, must_be_key || due);
-        if best.is_err() && must_be_key && plan.max_bytes < plan.cap {
-            // There is no way around it: the bucket runs over rather than the stream standing still.
+        // A key that was asked for may wait for the bucket a little, and next to nothing is sent meanwhile; after that, or where
+        // there is nothing to go on from, there is no way around it.
+        let since = self.key_asked.unwrap_or(input.pts_ns);
+        let first = self.key_asked.is_none() || input.pts_ns > since;
+        let waits = !needed && first && (since..since.saturating_add(KEY_WAIT_NS)).contains(&input.pts_ns);
+        if best.is_err() && must_be_key && !waits && plan.max_bytes < plan.cap {
+            // The bucket runs over rather than the stream standing still.
             plan.start.qindex = plan.coarsest;
             plan.max_bytes = plan.cap;
             best = self.attempts(input, plan, true);
@@ -168,7 +181,7 @@ impl Encoder {
         }
         let candidate = match best {
             Ok(candidate) => candidate,
-            Err(smallest) if must_be_key => {
+            Err(smallest) if must_be_key && !(waits && plan.max_bytes < plan.cap) => {
                 return Err(Error::TooLarge {
                     smallest,
                     cap: plan.cap,
@@ -191,6 +204,7 @@ impl Encoder {
             }
         };
         self.rate = rate;
+        self.key_asked = (asked && !candidate.header.key).then_some(since);
         Ok(self.commit(candidate, input.source))
     }
 
