@@ -16,6 +16,17 @@ import tomllib
 from rate_accuracy import clips
 
 SURE, MAYBE, SAME = 0.5, 0.3, 0.7
+PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/frame-skip.md"
+HEAD = """# Frame skip
+
+Written by `benches/frame-skip` (benches/README.md); do not edit. Bundle {bundle}, about {fps:g} frames a second of at most {seconds:g} s of each clip, real elements.
+
+`skip-threshold` sends a frame as a repeat, before the network has cost anything, when no block of 32x32 pixels of x differs from the last coded frame by more than that mean difference. *Changed*:
+frames in which the detector's output is another than in the last coded frame: a box with confidence {sure} or more in one of the two has no counterpart in the other, which is one of its class with confidence {maybe} or more and an
+IoU of {same} or more. *Recall*: the share of them that was coded. *Skipped*: repeats among all frames.
+The default is 0, which skips nothing; 2 is the advice for cameras that look at a still scene.
+
+"""
 
 
 def launch(*line):
@@ -69,17 +80,30 @@ def repeats(coder, stream, bundle, prior):
     return [not json.loads(line)["repeat"] for line in out.splitlines()]
 
 
+def cell(total, kept, skipped, frames):
+    return f"{total}, {kept / total if total else 1:.3f}, {skipped / frames:.0%}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=pathlib.Path)
     parser.add_argument("--coder", required=True, help="the tool cis-latents")
     parser.add_argument("--bundle", required=True, type=pathlib.Path, help="folder of the bundle compiled in")
-    parser.add_argument("--thresholds", type=float, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[1, 2, 3, 4, 6, 10])
     parser.add_argument("--fps", type=float, default=10, help="about so many frames a second")
     parser.add_argument("--seconds", type=float, default=40, help="of each clip at most")
+    parser.add_argument("--page", action="store_true", help="write docs/frame-skip.md")
     args = parser.parse_args()
     bundle = tomllib.loads((args.bundle / "manifest.toml").read_text())["id"]
-    print("| clip | frames | " + " | ".join(f"{t:g}: changed, recall, skipped" for t in args.thresholds) + " |\n" + "|---" * (len(args.thresholds) + 2) + "|")
+    page = HEAD.format(bundle=bundle, fps=args.fps, seconds=args.seconds, sure=SURE, maybe=MAYBE, same=SAME)
+
+    def say(line):
+        nonlocal page
+        page += line + "\n"
+        print(line, flush=True)
+
+    say("| clip | frames | " + " | ".join(f"{t:g}: changed, recall, skipped" for t in args.thresholds) + " |\n" + "|---" * (len(args.thresholds) + 2) + "|")
+    sums = [[0, 0, 0, 0] for _ in args.thresholds]
     for clip in args.clips:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
@@ -90,14 +114,18 @@ def main():
             encode(source, stream)
             found = [line["objects"] for line in lines(stream, folder, MAYBE)]
             cells = []
-            for threshold in args.thresholds:
+            for threshold, over_all in zip(args.thresholds, sums):
                 encode(source, stream, f"skip-threshold={threshold}")
                 coded = repeats(args.coder, stream, bundle, args.bundle / "prior.bin")
                 if len(coded) != len(found):
                     raise SystemExit(f"{clip}: {len(coded)} frames with threshold {threshold}, {len(found)} without")
                 total, kept, skipped = recall(found, coded)
-                cells.append(f"{total}, {kept / total if total else 1:.3f}, {skipped / len(coded):.0%}")
-            print(f"| {clip.name} | {len(found)} | " + " | ".join(cells) + " |", flush=True)
+                cells.append(cell(total, kept, skipped, len(coded)))
+                over_all[:] = [a + b for a, b in zip(over_all, (total, kept, skipped, len(coded)))]
+            say(f"| {clip.name} | {len(found)} | " + " | ".join(cells) + " |")
+    say(f"| all | {sums[0][3]} | " + " | ".join(cell(*of) for of in sums) + " |")
+    if args.page:
+        PAGE.write_text(page)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 # Status that says: nothing was tested, because this machine does not allow it.
 SKIPPED = 77
-PARTS = ("faults", "rivals", "controllers", "drop")
+PARTS = ("faults", "enhanced", "rivals", "controllers", "drop")
 
 
 def checks(frames, options):
@@ -35,9 +35,9 @@ def checks(frames, options):
     return 1 if failed else 0
 
 
-def faults(folder, frames, options):
+def faults(folder, frames, options, among=cases.CASES):
     rows = []
-    for n, case in enumerate(cases.CASES):
+    for n, case in enumerate(among):
         if options.case and case.name not in options.case:
             continue
         if case.needs and not os.path.exists(case.needs):
@@ -104,14 +104,14 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or pathlib.Path(temporary)
         ways = {
-            "faults": faults, "rivals": rival_sets, "controllers": controller_rows,
+            "faults": faults, "enhanced": lambda *of: faults(*of, cases.ENHANCED), "rivals": rival_sets, "controllers": controller_rows,
             "drop": lambda folder, frames, _: controllers.drop(folder, frames),
         }
         for part in options.part or PARTS:
             found = ways[part](folder / part, frames, options)
             # Another part may have been measured meanwhile.
             results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            if options.case and part == "faults":
+            if options.case and part in ("faults", "enhanced"):
                 again = {row["name"]: row for row in found}
                 found = [again.get(row["name"], row) for row in results.get(part, found)]
             results[part] = found

@@ -24,6 +24,7 @@ class Case:
     seconds: float = 16.0       # seconds of sending in all; a fault adds its own
     sink: str = ""
     encoder: str = ""
+    receiver: str = ""          # more of the receiver's settings
     needs: str = ""             # a file without which the case is left out
 
 
@@ -32,7 +33,7 @@ class Run:
 
     def __init__(self, case, folder, frames):
         self.case, self.folder, self.frames = case, folder, frames
-        self.site = Site(folder)
+        self.site = Site(folder, case.receiver)
         self.network = Network()
         self.network.both(**case.conditions)
         self.receiver = self.site.receiver(self.network)
@@ -120,6 +121,16 @@ CASES = [
     Case("clock of the camera -1 h", {"delay": 0.05}, clock_step(-3600), needs=FAKETIME),
 ]
 
+# The receiver asks for the enhancement layer all along, which takes as much again as detection or more.
+WATCHED = '[view]\nenhance = "always"\n'
+ENHANCED = [
+    Case("no fault", receiver=WATCHED),
+    Case("loss 5 %", {"loss": 0.05}, receiver=WATCHED),
+    Case("rate 64 kbit/s", {"rate": 64 * KBIT}, receiver=WATCHED),
+    Case("rate 32 kbit/s", {"rate": 32 * KBIT}, receiver=WATCHED),
+    Case("outage 30 s", {"delay": 0.05}, outage(30), seconds=50, receiver=WATCHED),
+]
+
 
 def environment(case, folder):
     if case.needs != FAKETIME:
@@ -146,6 +157,7 @@ def measure(case, folder, frames):
         rows = run.lines.end()
         found = outcome(case.name, rows, camera.feeder.times, camera.coded(), healed)
         found.bytes_up, found.bytes_down = run.network.bytes()
+        found.enhancement = camera.enhancement()
         found.rebound = sum("cis-link-connected" in line for _, line in camera.lines) - 1
         return found
     finally:

@@ -78,7 +78,7 @@ class Process:
 class Site:
     """Keys, configuration and everything that is written, in one folder."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, more=""):
         self.folder = pathlib.Path(folder)
         keys = self.folder / "keys"
         for command in (["init", "--dir", keys, "--name", RECEIVER], ["add-camera", "--dir", keys, "gate-1"]):
@@ -102,7 +102,7 @@ enabled = false
 folder = "recordings"
 [status]
 interval = 0
-""")
+{more}""")
         self.output = self.folder / "out.jsonl"
 
     def receiver(self, network):
@@ -129,13 +129,22 @@ class Camera(Process):
                          {"GST_DEBUG": "cisencode:5,cisquicsink:5", **(environment or {})}, subprocess.PIPE)
         self.feeder = source.Feeder(frames, self.child.stdin, count)
 
-    def coded(self):
-        """Frames that the encoder sent, as it says at the end of the stream."""
+    def stats(self, element):
+        """What an element says at the end of the stream, as text by name."""
         for _, line in reversed(self.lines):
-            found = re.search(r"cisencode-stats, .*\bframes=\(\w+\)(\d+)", line)
+            found = re.search(rf"{element}-stats, (.*)", line)
             if found:
-                return int(found[1])
-        raise Failed(f"the camera posted no cisencode-stats; see {self.log}")
+                return dict(re.findall(r"([a-z0-9-]+)=\(\w+\)([^,;]+)", found[1]))
+        raise Failed(f"the camera posted no {element}-stats; see {self.log}")
+
+    def coded(self):
+        """Frames that the encoder sent."""
+        return int(self.stats("cisencode")["frames"])
+
+    def enhancement(self):
+        """Units of the enhancement layer: coded, sent, dropped because they had to yield, lost on the way; and bytes sent."""
+        coded, link = self.stats("cisencode"), self.stats("cisquicsink")
+        return {"coded": int(coded["enhanced"]), **{name: int(link[f"enhancement-{name}"]) for name in ("units", "dropped", "lost", "bytes")}}
 
     def targets(self):
         """(time, bit/s or None) of every word of the link to the encoder."""

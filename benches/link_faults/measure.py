@@ -25,6 +25,7 @@ class Outcome:
     bytes_up: int = 0
     bytes_down: int = 0
     rebound: int | None = None          # new connections that the camera made
+    enhancement: dict | None = None     # units of the enhancement layer, and their bytes
 
     @property
     def lost(self):

@@ -52,6 +52,17 @@ def faults(rows):
     return table(head, map(row, rows))
 
 
+def enhanced(rows):
+    head = ["fault", "sent", "left out", "delivered", "late", "lost", "p50", "p95", "layer 1 coded", "sent", "yielded", "lost", "kB", "kB up"]
+    def row(r):
+        if r.get("skipped"):
+            return [r["name"], r["skipped"], *[""] * 12]
+        layer = r["enhancement"]
+        return [r["name"], r["sent"], r["fed"] - r["sent"], r["delivered"], r["late"], r["sent"] - r["delivered"], ms(r["p50"]), ms(r["p95"]),
+                layer["coded"], layer["units"], layer["dropped"], layer["lost"], f"{layer['bytes'] / 1000:.0f}", f"{r['bytes_up'] / 1000:.0f}"]
+    return table(head, map(row, rows))
+
+
 def rivals(sets):
     head = ["way", "sent", "delivered", "of them late", "p50", "p95", "longest gap", "live again", "kB up, down"]
     text = ""
@@ -83,6 +94,9 @@ def write(results, source, warm):
     text = HEAD.format(fps=source.FPS, width=source.WIDTH, height=source.HEIGHT, warm=warm, **results["made"])
     if "faults" in results:
         text += "\n## Faults\n\n" + faults(results["faults"])
+    if "enhanced" in results:
+        text += ("\n## With the enhancement layer\n\nThe receiver asks for layer 1 all along (`view.enhance = \"always\"`, `enhancement-bitrate` at its default). The first columns are those of detection, layer 0, as above. Units of layer 1 "
+                 "*yield* where the link has no room for them: the encoder goes without or the sender drops them. They are in no spool, and what of them is on its way when a connection breaks is lost.\n\n" + enhanced(results["enhanced"]))
     if "rivals" in results:
         text += ("\n## Beside x264 over SRT and RTP\n\nThe same clip, the same link, one after the other in one run. `bitrate` is the coder's, in kbit/s; for x264 a result is the decoded picture (a detector would "
                  "come on top), for cis the detections. x264 has a key frame every 5 s. The number of each picture is painted into it, and latency is from input to decoded picture; MPEG-TS, which SRT carries, shows the end of a picture by the next one and so adds 200 ms at this frame rate.\n" + rivals(results["rivals"]))

@@ -54,6 +54,41 @@ fn the_mean_is_on_target() {
     }
 }
 
+/// Somebody asks for keys again and again, each of which is more than the bucket has room for just then.
+#[test]
+fn keys_that_are_asked_for_do_not_overrun_the_bucket() {
+    let (bitrate, fps) = (60.0, 10);
+    let mut encoder = encoder(encode::Config {
+        bitrate: 60,
+        key_interval: 0,
+        ..encode::Config::new(bundle())
+    });
+    let mut scene = Scene::new(SHAPE, 9, 3.0);
+    let (mut level, mut keys, mut asked) = (0.0_f64, 0, 0);
+    for index in 0..300u64 {
+        let latents = scene.frame(index);
+        let force_key = index % 13 == 5;
+        asked += u32::from(force_key);
+        let packet = encoder
+            .encode(&encode::Input {
+                pts_ns: index * 1_000_000_000 / fps,
+                force_key,
+                ..input(&latents, scene.shape, index)
+            })
+            .unwrap();
+        keys += u32::from(index > 0 && packet.header.key);
+        // Seconds of the rate, as the bucket counts them.
+        level = (level - 1.0 / fps as f64 + packet.data.len() as f64 * 8.0 / (bitrate * 1000.0)).max(-0.2);
+        assert!(
+            index < 20 || level < 0.29,
+            "frame {index}: {level:.2} s ahead, key {}",
+            packet.header.key
+        );
+    }
+    // Each has come, within the second.
+    assert_eq!(keys, asked);
+}
+
 #[test]
 fn no_unit_is_longer_than_the_cap() {
     let mut scene = Scene::new(SHAPE, 9, 4.0);
@@ -248,10 +283,10 @@ fn settings_out_of_range_are_named() {
         ),
         (
             encode::Config {
-                urgent: 0.4,
+                sticky: 0.5,
                 ..good.clone()
             },
-            "urgent",
+            "sticky",
         ),
     ] {
         let error = Encoder::new(config, Default::default()).unwrap_err();

@@ -21,10 +21,6 @@ pub struct Config {
     /// Squared error, in steps squared, that a bit has to save: the higher, the more symbols stay as they were (in key frames: become
     /// zero or smaller). 0: every symbol is the nearest. 0 to 0.49.
     pub sticky: f32,
-    /// Frames that a value must stay out there before the symbol follows; 0: it follows at once.
-    pub patience: u8,
-    /// Distance from its symbol, in steps, at which a value need not wait, 0.5 to 8.
-    pub urgent: f32,
     /// Mean rate in kbit/s, headers included; 0: constant quality.
     pub bitrate: u32,
     /// No unit is longer than this many bytes; 0: no cap.
@@ -43,11 +39,8 @@ impl Config {
             qindex_max: 56,
             qindex: 32,
             key_interval: 250,
-            // Chosen by docs/ablations.md. Waiting loses far more than coarser steps do: at about equal bytes patience 2, 5 and 8 cost .04 AP50,
-            // and the more urgent a change had to be the worse.
+            // Chosen by docs/ablations.md. Letting a change wait for some frames loses far more than coarser steps do: .04 AP50 at equal bytes.
             sticky: 0.05,
-            patience: 0,
-            urgent: 1.5,
             bitrate: 0,
             max_frame_bytes: 0,
             limits: Limits::default(),
@@ -72,7 +65,6 @@ impl Config {
         out_of_range("qindex_max", max, 0.0, top)?;
         out_of_range("qindex_min", min, 0.0, max)?;
         out_of_range("qindex", f64::from(self.qindex), 0.0, top)?;
-        out_of_range("sticky", f64::from(self.sticky), 0.0, 0.49)?;
-        out_of_range("urgent", f64::from(self.urgent), 0.5, 8.0)
+        out_of_range("sticky", f64::from(self.sticky), 0.0, 0.49)
     }
 }

@@ -23,6 +23,9 @@ pub use config::Config;
 pub use error::Error;
 pub use rate::STEP as MAX_STEP;
 
+/// How long a key that was asked for may wait until the bucket has room for it.
+const KEY_WAIT_NS: u64 = 1_000_000_000;
+
 /// One frame to code.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
@@ -61,9 +64,9 @@ pub struct Encoder {
     source: Size,
     qindex: u8,
     since_key: u32,
+    /// Time stamp of the frame with which a key was asked for that has not come yet.
+    key_asked: Option<u64>,
     latents: Latents,
-    /// Frames for which each value has been out of reach of its symbol.
-    waiting: Vec<u8>,
     trial: Trial,
     attempts: u64,
 }
@@ -73,7 +76,6 @@ pub struct Encoder {
 struct Trial {
     coder: FrameCoder,
     symbols: Vec<i16>,
-    waiting: Vec<u8>,
     reference: Vec<i16>,
     payload: Vec<u8>,
     choice: rate::Choice,
@@ -99,8 +101,8 @@ impl Encoder {
             source: Size::default(),
             qindex: 0,
             since_key: 0,
+            key_asked: None,
             latents: Latents::default(),
-            waiting: Vec::new(),
             trial: Trial::default(),
             attempts: 0,
         })
@@ -155,14 +157,21 @@ impl Encoder {
     pub fn encode(&mut self, input: &Input<'_>) -> Result<Packet, Error> {
         self.check(input)?;
         let changed = input.shape != self.latents.shape || input.source != self.source;
-        let must_be_key = self.coder.is_none() || changed || input.force_key;
+        let needed = self.coder.is_none() || changed;
+        let asked = input.force_key || self.key_asked.is_some();
+        let must_be_key = needed || asked;
         let due = self.config.key_interval != 0 && self.since_key >= self.config.key_interval;
 
         let mut rate = self.rate.clone();
         let mut plan = rate.plan(&self.config, self.next(input.pts_ns, must_be_key || due));
         let mut best = self.attempts(input, plan, must_be_key || due);
-        if best.is_err() && must_be_key && plan.max_bytes < plan.cap {
-            // There is no way around it: the bucket runs over rather than the stream standing still.
+        // A key that was asked for may wait for the bucket a little, and next to nothing is sent meanwhile; after that, or where
+        // there is nothing to go on from, there is no way around it.
+        let since = self.key_asked.unwrap_or(input.pts_ns);
+        let first = self.key_asked.is_none() || input.pts_ns > since;
+        let waits = !needed && first && (since..since.saturating_add(KEY_WAIT_NS)).contains(&input.pts_ns);
+        if best.is_err() && must_be_key && !waits && plan.max_bytes < plan.cap {
+            // The bucket runs over rather than the stream standing still.
             plan.start.qindex = plan.coarsest;
             plan.max_bytes = plan.cap;
             best = self.attempts(input, plan, true);
@@ -172,7 +181,7 @@ impl Encoder {
         }
         let candidate = match best {
             Ok(candidate) => candidate,
-            Err(smallest) if must_be_key => {
+            Err(smallest) if must_be_key && !(waits && plan.max_bytes < plan.cap) => {
                 return Err(Error::TooLarge {
                     smallest,
                     cap: plan.cap,
@@ -195,6 +204,7 @@ impl Encoder {
             }
         };
         self.rate = rate;
+        self.key_asked = (asked && !candidate.header.key).then_some(since);
         Ok(self.commit(candidate, input.source))
     }
 
@@ -304,26 +314,22 @@ impl Encoder {
         match (&self.coder, key) {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
-                trial.waiting.clone_from(&self.waiting);
                 let Trial {
-                    symbols,
-                    waiting,
-                    reference,
-                    ..
+                    symbols, reference, ..
                 } = trial;
                 if qindex == self.qindex {
-                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols);
                 } else {
                     let rescale = Rescale::new(self.qindex, qindex);
                     trial.coder.rescale(rescale);
                     reference.clear();
                     reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
-                    quantiser.inter(input.latents, input.shape, reference, symbols, waiting);
+                    quantiser.inter(input.latents, input.shape, reference, symbols);
                 }
             }
             _ => {
                 trial.coder.start(&self.prior, input.shape, qindex);
-                quantiser.intra(input.latents, &mut trial.symbols, &mut trial.waiting);
+                quantiser.intra(input.latents, &mut trial.symbols);
             }
         }
         let mut writer = Writer::new(std::mem::take(&mut trial.payload));
@@ -391,7 +397,6 @@ impl Encoder {
             std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
             self.latents.shape = header.shape;
             std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
-            std::mem::swap(&mut self.waiting, &mut self.trial.waiting);
         }
         Packet {
             data: unit.into(),

@@ -21,12 +21,8 @@ const MOVED: f32 = 1.5;
 pub struct Quantiser {
     /// Cells per unit of the latents: `1 / step`.
     scale: f32,
-    /// Distance from the kept symbol, in steps, beyond which a value waits for its turn.
+    /// Distance from the kept symbol, in steps, beyond which it changes.
     reach: f32,
-    /// Distance beyond which it has its turn at once.
-    urgent: f32,
-    /// Frames that it waits.
-    patience: u8,
     /// Squared error, in steps squared, that a bit has to save.
     bit: f32,
     /// The part of the rows that changes freely, if not all do.
@@ -44,8 +40,6 @@ impl Quantiser {
             scale: 1.0 / quant::step(choice.qindex),
             // Nothing nearer saves what two bits are worth, and next to no change is cheaper than that.
             reach: 0.5 + bit,
-            urgent: config.urgent.max(0.5 + bit),
-            patience: config.patience,
             bit,
             slice: choice.slice,
         }
@@ -60,7 +54,7 @@ impl Quantiser {
     }
 
     /// Chooses all symbols of a frame without a reference.
-    pub fn intra(&self, latents: &[f32], symbols: &mut Vec<i16>, waiting: &mut Vec<u8>) {
+    pub fn intra(&self, latents: &[f32], symbols: &mut Vec<i16>) {
         symbols.clear();
         symbols.extend(latents.iter().map(|&y| {
             let scaled = y * self.scale;
@@ -70,20 +64,10 @@ impl Quantiser {
                 0
             }
         }));
-        waiting.clear();
-        waiting.resize(latents.len(), 0);
     }
 
-    /// Chooses all symbols of a frame. `reference` are those that cost nothing; `waiting` counts for how many frames each value has
-    /// been out of reach of its symbol.
-    pub fn inter(
-        &self,
-        latents: &[f32],
-        shape: Shape,
-        reference: &[i16],
-        symbols: &mut Vec<i16>,
-        waiting: &mut [u8],
-    ) {
+    /// Chooses all symbols of a frame. `reference` are those that cost nothing.
+    pub fn inter(&self, latents: &[f32], shape: Shape, reference: &[i16], symbols: &mut Vec<i16>) {
         symbols.clear();
         if let Some(slice) = self.slice {
             // What waits in the other slices has its turn there.
@@ -107,22 +91,15 @@ impl Quantiser {
             );
             return;
         }
-        symbols.extend(
-            latents
-                .iter()
-                .zip(reference)
-                .zip(waiting)
-                .map(|((&y, &kept), waiting)| {
-                    let scaled = y * self.scale;
-                    let distance = (scaled - f32::from(kept)).abs();
-                    // A NaN compares false, and keeps what there is.
-                    let outside = distance > self.reach;
-                    *waiting = if outside { waiting.saturating_add(1) } else { 0 };
-                    let change = distance > self.urgent || (outside && *waiting > self.patience);
-                    *waiting = if change { 0 } else { *waiting };
-                    if change { nearest(scaled) } else { kept }
-                }),
-        );
+        symbols.extend(latents.iter().zip(reference).map(|(&y, &kept)| {
+            let scaled = y * self.scale;
+            // A NaN compares false, and keeps what there is.
+            if (scaled - f32::from(kept)).abs() > self.reach {
+                nearest(scaled)
+            } else {
+                kept
+            }
+        }));
     }
 }
 
@@ -147,20 +124,16 @@ mod tests {
         height: 1,
     };
 
-    fn quantiser(urgent: f32, patience: u8) -> Quantiser {
-        Quantiser {
-            scale: 2.0,
-            reach: 0.5,
-            urgent,
-            patience,
-            bit: 0.0,
-            slice: None,
-        }
-    }
+    const QUANTISER: Quantiser = Quantiser {
+        scale: 2.0,
+        reach: 0.5,
+        bit: 0.0,
+        slice: None,
+    };
 
     #[test]
     fn nearest_within_range() {
-        let (mut out, mut waiting) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
         let input = [
             0.0,
             0.24,
@@ -172,40 +145,14 @@ mod tests {
             f32::INFINITY,
             f32::NEG_INFINITY,
         ];
-        quantiser(0.5, 0).intra(&input, &mut out, &mut waiting);
+        QUANTISER.intra(&input, &mut out);
         assert_eq!(out, [0, 0, 1, -1, 2047, -2047, 0, 2047, -2047]);
-        assert_eq!(waiting, [0; 9]);
     }
 
     #[test]
     fn a_symbol_changes_when_its_value_leaves_the_cell() {
         let mut out = Vec::new();
-        quantiser(0.75, 0).inter(
-            &[1.74, 1.8, -0.3, f32::NAN],
-            ROW,
-            &[3, 3, 0, 7],
-            &mut out,
-            &mut [0; 4],
-        );
+        QUANTISER.inter(&[1.74, 1.8, -0.3, f32::NAN], ROW, &[3, 3, 0, 7], &mut out);
         assert_eq!(out, [3, 4, -1, 7]);
-    }
-
-    #[test]
-    fn a_small_change_has_to_last_and_a_large_one_does_not() {
-        let (mut out, mut waiting) = (Vec::new(), [0; 3]);
-        let quantiser = quantiser(1.5, 2);
-        let mut seen = Vec::new();
-        // Out of reach for good, out of reach on and off, and far away.
-        for values in [
-            [0.45, 0.45, 0.8],
-            [0.45, 0.1, 0.8],
-            [0.45, 0.45, 0.8],
-            [0.45, 0.1, 0.8],
-        ] {
-            let reference = seen.last().copied().unwrap_or([0; 3]);
-            quantiser.inter(&values, ROW, &reference, &mut out, &mut waiting);
-            seen.push([out[0], out[1], out[2]]);
-        }
-        assert_eq!(seen, [[0, 0, 2], [0, 0, 2], [1, 0, 2], [1, 0, 2]]);
     }
 }

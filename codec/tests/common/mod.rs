@@ -49,7 +49,6 @@ pub fn bundle() -> BundleId {
 pub fn exact() -> encode::Config {
     encode::Config {
         sticky: 0.0,
-        patience: 0,
         ..encode::Config::new(bundle())
     }
 }

@@ -369,6 +369,7 @@ impl VideoEncoderImpl for CisEncode {
                 drop(feedback);
                 return self.drop_late(frame);
             }
+            settings.bitrate_is_bound = settings.bitrate == 0;
             settings.bitrate = feedback.bound(settings.bitrate);
         }
         let Some(coded) = self.code(&frame, &settings)? else {

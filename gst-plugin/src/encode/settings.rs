@@ -50,6 +50,8 @@ pub struct Settings {
     pub skip_threshold: f64,
     pub squeezed_location: Option<String>,
     pub squeezed_interval: u32,
+    /// Not a property: `bitrate` is what the link carries, and constant quality was asked for.
+    pub bitrate_is_bound: bool,
     pub enhancement: Enhancement,
     pub enhancement_bitrate: u32,
     pub enhancement_qindex: i32,
@@ -68,6 +70,7 @@ impl Default for Settings {
             skip_threshold: 0.0,
             squeezed_location: None,
             squeezed_interval: DEFAULT_SQUEEZED_INTERVAL,
+            bitrate_is_bound: false,
             enhancement: Enhancement::default(),
             enhancement_bitrate: DEFAULT_ENHANCEMENT_BITRATE,
             enhancement_qindex: DEFAULT_QINDEX,
@@ -213,10 +216,15 @@ impl Settings {
     /// What the codec is asked for, with the bundle's defaults filled in.
     pub fn codec_config(&self, model: &Model) -> Config {
         let latents = &model.bundle.manifest().latents;
+        let qindex = u8::try_from(self.qindex).unwrap_or(latents.qindex_default);
         Config {
-            qindex_min: latents.qindex_min,
+            // A link with room to spare makes no frame finer than was asked for.
+            qindex_min: match self.bitrate_is_bound {
+                true => qindex.clamp(latents.qindex_min, latents.qindex_max),
+                false => latents.qindex_min,
+            },
             qindex_max: latents.qindex_max,
-            qindex: u8::try_from(self.qindex).unwrap_or(latents.qindex_default),
+            qindex,
             key_interval: self.key_interval,
             sticky: self.sticky,
             bitrate: self.bitrate,

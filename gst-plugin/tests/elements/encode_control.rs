@@ -243,3 +243,27 @@ fn a_link_that_carries_little_gets_fewer_frames_until_it_carries_more() {
     }
     assert_eq!(stat::<u64>(&encoder, "frames"), few + 10);
 }
+
+#[test]
+fn a_link_that_carries_much_makes_no_frame_finer_than_was_asked_for() {
+    let size = |bound: Option<u64>| {
+        let (mut harness, _) = harness("key-interval=0 qindex=44");
+        harness.set_src_caps(raw_caps(160, 120, 10));
+        if let Some(bound) = bound {
+            let link = gst::Structure::builder("cis-link-congestion").field("target-bitrate", bound);
+            assert!(harness.push_upstream_event(gst::event::CustomUpstream::new(link.build())));
+        }
+        let frames = (0..10).map(|n| {
+            harness
+                .push(frame(160, 120, 50 + 15 * n, u64::from(n) * 100))
+                .unwrap();
+            harness.pull().unwrap()
+        });
+        headers(&frames.collect::<Vec<_>>())
+            .iter()
+            .map(|header| header.qindex)
+            .min()
+    };
+    assert_eq!(size(None), Some(44));
+    assert_eq!(size(Some(1_000_000)), Some(44));
+}

@@ -1,5 +1,7 @@
 //! Owns the stream of one group: what is written to it, and how it ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use quinn::{Connection, SendStream, WriteError};
 
@@ -11,7 +13,11 @@ use crate::wire::{Close, Violation};
 pub struct Group {
     stream: SendStream,
     pub number: u64,
+    /// What goes before the first unit, together with it.
+    preamble: Option<Bytes>,
     whole: bool,
+    /// How long its key took: so much later may the others be, which came meanwhile.
+    pub grace: Duration,
     /// The receiver wants nothing of it.
     pub unwanted: bool,
 }
@@ -28,16 +34,14 @@ impl Group {
             0
         };
         let _ = stream.set_priority(age / 2 + lane);
-        let mut group = Self {
+        Ok(Self {
             stream,
             number,
+            preamble: Some(group::preamble(Begin { number, keeping })),
             whole: false,
+            grace: Duration::ZERO,
             unwanted: false,
-        };
-        group
-            .write_all(&mut [group::preamble(Begin { number, keeping })])
-            .await?;
-        Ok(group)
+        })
     }
 
     /// What was sent is of no use.
@@ -50,7 +54,8 @@ impl Group {
             true => group::enhancement_length(&unit),
             false => group::length(&unit),
         };
-        self.write_all(&mut [head, unit]).await
+        let preamble = self.preamble.take().unwrap_or_default();
+        self.write_all(&mut [preamble, head, unit]).await
     }
 
     async fn write_all(&mut self, parts: &mut [Bytes]) -> Result<(), Broken> {

@@ -1,8 +1,10 @@
-//! Owns the meter between QUIC and its congestion controller: counts what the receiver's QUIC confirms.
+//! Owns the meter between QUIC and its congestion controller: what the receiver's QUIC confirms, and how long that takes.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use quinn::congestion::{
     BbrConfig, Controller, ControllerFactory, ControllerMetrics, CubicConfig, NewRenoConfig,
@@ -11,13 +13,35 @@ use quinn_proto::RttEstimator;
 
 use super::config::Congestion;
 
-/// Bytes confirmed so far, on all connections.
+/// What was confirmed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// Bytes so far, on all connections.
+    pub confirmed: u64,
+    /// When the newest of them were.
+    pub at: Option<Instant>,
+    /// Least round-trip time since the reading before, without smoothing; `None`: nothing was confirmed.
+    pub rtt: Option<Duration>,
+}
+
+/// Counts for all connections of a sender.
 #[derive(Debug, Default)]
-pub struct Meter(AtomicU64);
+pub struct Meter(Mutex<Reading>);
 
 impl Meter {
-    pub fn confirmed(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn read(&self) -> Reading {
+        let mut reading = self.0.lock();
+        let now = *reading;
+        reading.rtt = None;
+        now
+    }
+
+    fn on_ack(&self, now: Instant, sent: Instant, bytes: u64) {
+        let rtt = now.saturating_duration_since(sent);
+        let mut reading = self.0.lock();
+        reading.confirmed += bytes;
+        reading.at = Some(now);
+        reading.rtt = Some(reading.rtt.map_or(rtt, |least| least.min(rtt)));
     }
 }
 
@@ -54,7 +78,7 @@ impl Controller for Metered {
     }
 
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
-        self.meter.0.fetch_add(bytes, Ordering::Relaxed);
+        self.meter.on_ack(now, sent, bytes);
         self.inner.on_ack(now, sent, bytes, app_limited, rtt);
     }
 

@@ -8,11 +8,12 @@ mod enhancement;
 mod event;
 mod failure;
 mod group;
+mod ledger;
 mod meter;
 mod pace;
 mod queue;
 mod session;
-mod shared;
+pub(crate) mod shared;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

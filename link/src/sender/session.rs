@@ -1,5 +1,7 @@
 //! Owns one connection of a sender, from the hello to the end.
 
+mod late;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,7 +21,6 @@ use super::pace::{self, Pace};
 use super::queue::Entry;
 use super::shared::{Phase, Shared};
 use crate::control::{Broken, ControlReader, ControlWriter};
-use crate::spool::Late;
 use crate::wire::group::Keeping;
 use crate::wire::message::{Backlog, Hello, INSTANCE_LEN, Spool};
 use crate::wire::{Close, Message, VERSION, Violation};
@@ -28,8 +29,6 @@ use crate::wire::{Close, Message, VERSION, Violation};
 const BACKLOG_PERIOD: Duration = Duration::from_secs(1);
 /// How often the application hears of the link, if nothing changes.
 const TELL_PERIOD: Duration = Duration::from_secs(1);
-/// Budgets that a key may take.
-const KEY_PATIENCE: u32 = 8;
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -120,6 +119,8 @@ impl Session<'_> {
             Ok(Err(broken)) => return End::Failed(self.failure(broken).await),
             Err(_) => return End::Failed(Failure::lost("the receiver does not answer the hello")),
         };
+        // What is written now is not seen again: no more than an unknown link gets.
+        self.set_window();
         self.shared.connected(self.connection);
         let since = Instant::now();
         let result = self.serve(&mut reader, &mut writer, max_unit).await;
@@ -202,8 +203,7 @@ impl Session<'_> {
             let (size, key) = (entry.unit.data.len(), entry.unit.key);
             if entry.enhancement {
                 let begun = open.as_mut().filter(|_| size <= max_unit);
-                let late = self.is_late(&entry);
-                let Some(group) = begun.filter(|_| !late) else {
+                let Some(group) = begun.filter(|group| !self.is_late(&entry, group.grace)) else {
                     self.shared.enhancement(&entry, false);
                     continue;
                 };
@@ -228,7 +228,7 @@ impl Session<'_> {
             }
             if key {
                 drop(open.take());
-                if self.is_late(&entry) && self.shared.has_later_key() {
+                if self.is_late(&entry, Duration::ZERO) && self.shared.has_later_key() {
                     self.shared.count_reset();
                     self.shared.give_up_group(&entry);
                     continue;
@@ -261,9 +261,9 @@ impl Session<'_> {
         // A key is large, and without one there is nothing at all: it gets more time, and counts from now.
         let deadline = match entry.unit.key {
             _ if budget.is_zero() => None,
-            true => Some(now + budget * KEY_PATIENCE),
-            false if self.is_late(entry) => return Ok(false),
-            false => Some(now + budget.saturating_sub(self.shared.age(now, Some(entry.at)))),
+            true => Some(now + self.pace.lock().key_patience(entry.unit.data.len())),
+            false if self.is_late(entry, group.grace) => return Ok(false),
+            false => Some(now + (budget + group.grace).saturating_sub(self.shared.age(now, Some(entry.at)))),
         };
         self.writing.lock().now = Some((entry.at, now));
         let write = group.write(entry.unit.data.clone(), entry.enhancement);
@@ -276,15 +276,19 @@ impl Session<'_> {
             let since = writing.now.take().map_or(now, |(_, since)| since);
             writing.waited += since.elapsed();
         }
+        if entry.unit.key {
+            group.grace = self.pace.lock().grace(entry.unit.data.len(), now.elapsed());
+        }
         match written {
             Ok(result) => result.map(|()| true),
             Err(_) => Ok(false),
         }
     }
 
-    fn is_late(&self, entry: &Entry) -> bool {
+    /// `grace`: time that its group is late already.
+    fn is_late(&self, entry: &Entry, grace: Duration) -> bool {
         let budget = self.config.latency_budget;
-        !budget.is_zero() && self.shared.age(Instant::now(), Some(entry.at)) > budget
+        !budget.is_zero() && self.shared.age(Instant::now(), Some(entry.at)) > budget + grace
     }
 
     async fn open_group(&self, keeping: Keeping) -> Result<Group, Broken> {
@@ -293,68 +297,12 @@ impl Session<'_> {
         Ok(group)
     }
 
-    /// Writes what is in the spool and nobody sends, slowly enough not to get in the way, until there is nothing left and
-    /// no more will come.
-    async fn write_late(&self, max_unit: usize) -> Result<(), Broken> {
-        let Some(spool) = &self.shared.spool else {
-            return Ok(());
-        };
-        // What the receiver says at once about the groups it has is heard first.
-        sleep(pace::TICK).await;
-        loop {
-            let late = spool.lock().take_late();
-            match late {
-                Some(late) => self.write_late_group(spool, late, max_unit).await?,
-                None if self.shared.live_drained() && !spool.lock().has_late() => return Ok(()),
-                None => sleep(pace::TICK).await,
-            }
-        }
-    }
-
-    async fn write_late_group(
-        &self,
-        spool: &Mutex<crate::spool::Spool>,
-        mut late: Late,
-        max_unit: usize,
-    ) -> Result<(), Broken> {
-        while !self.pace.lock().take_late(64) {
-            sleep(pace::TICK).await;
-        }
-        let (serial, units) = (late.serial, u64::from(late.units));
-        let mut group = self.open_group(Keeping::Late { serial, units }).await?;
-        for n in 0..units {
-            let data = spool.lock().read(&mut late);
-            let Some(data) = data else {
-                // Gone, or damaged: the rest is lost and counted by the spool.
-                group.give_up();
-                return Ok(());
-            };
-            if data.len() > max_unit {
-                tracing::warn!(
-                    size = data.len(),
-                    max_unit,
-                    "unit in the spool larger than the receiver takes: group dropped"
-                );
-                spool.lock().discard(serial);
-                group.give_up();
-                return Ok(());
-            }
-            while !self.pace.lock().take_late(data.len()) {
-                sleep(pace::TICK).await;
-            }
-            group.write(data.clone(), false).await?;
-            if group.unwanted {
-                return Ok(());
-            }
-            self.shared.sending(&data, n == 0, true);
-        }
-        Ok(())
-    }
-
     /// Looks at the link ten times a second, for ever.
     async fn watch(&self) {
-        let mut before = (Instant::now(), self.meter.confirmed());
+        let mut before = (Instant::now(), self.meter.read(), 0);
         let mut told: Option<(Congestion, Instant)> = None;
+        let since = Instant::now();
+        let mut rtt = self.connection.rtt();
         loop {
             sleep(pace::TICK).await;
             let now = Instant::now();
@@ -370,33 +318,44 @@ impl Session<'_> {
                 (std::mem::take(&mut writing.waited), at)
             };
             let path = self.connection.stats().path;
-            let confirmed = self.meter.confirmed();
+            let reading = self.meter.read();
+            rtt = reading.rtt.unwrap_or(rtt);
+            let heard = reading.at.map_or(since, |at| since.max(at.into()));
             let seen = pace::Seen {
                 elapsed,
-                confirmed: confirmed - before.1,
+                confirmed: reading.confirmed - before.1.confirmed,
+                quiet: now.saturating_duration_since(heard),
                 busy: waited >= elapsed.mul_f64(0.8),
                 age: self.shared.age(now, writing),
-                rtt: path.rtt,
+                lost: path.lost_packets > before.2,
+                rtt: rtt.max(path.min_rtt),
                 min_rtt: path.min_rtt,
             };
-            before = (now, confirmed);
-            let (congestion, window, (room, calm)) = {
+            before = (now, reading, path.lost_packets);
+            let (congestion, room, calm) = {
                 let mut pace = self.pace.lock();
                 pace.tick(&seen);
                 (
                     self.congestion(&pace, &seen),
-                    pace.window(self.config.send_window),
-                    (pace.enhancement_room(), pace.is_calm()),
+                    pace.enhancement_room(),
+                    pace.is_calm(),
                 )
             };
-            self.connection.set_send_window(window);
             let tell = told.is_none_or(|(old, at)| differs(&old, &congestion) || now - at >= TELL_PERIOD);
             if tell {
                 told = Some((congestion, now));
             }
+            self.set_window();
             self.shared.congestion(congestion, tell);
             self.shared.enhancement_room(room, calm);
         }
+    }
+
+    fn set_window(&self) {
+        let window = self.pace.lock().window(self.config.send_window);
+        // More than the congestion controller lets out would only wait in QUIC.
+        let out = self.connection.stats().path.cwnd * 3 / 2;
+        self.connection.set_send_window(window.min(out));
     }
 
     fn congestion(&self, pace: &Pace, seen: &pace::Seen) -> Congestion {
@@ -405,7 +364,7 @@ impl Session<'_> {
         Congestion {
             estimated_bitrate: (rate > 0.0).then_some(rate as u64),
             target_bitrate: pace.target().map(|target| target as u64),
-            rtt: seen.rtt,
+            rtt: self.connection.rtt(),
             backlog_units,
             backlog_bytes,
             backlog_age: seen.age,

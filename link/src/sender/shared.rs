@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::config::Config;
 use super::event::{Congestion, DropReason, Event, Outcome, Stats};
-use super::pace;
+use super::ledger::Ledger;
 use super::queue::{Entry, Queue};
 use crate::Unit;
 use crate::spool::{Lane, Refused, Spool};
@@ -18,10 +18,6 @@ use crate::wire::ENHANCEMENT_LAYER;
 
 /// Events that wait for the application.
 const EVENTS: usize = 256;
-
-/// How long a key on its way is taken for the answer to a request. The end of its patience: a key that was lost with its group
-/// is never confirmed.
-const KEY_TRANSIT: Duration = Duration::from_secs(5);
 
 /// How long the sender goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,29 +28,6 @@ pub enum Phase {
     Finishing,
     /// No longer.
     Stopped,
-}
-
-/// Counters of all connections up to now, and the connection there is.
-#[derive(Default)]
-struct Ledger {
-    /// What [`Shared::stats`] does not compute.
-    totals: Stats,
-    live: Option<Live>,
-}
-
-struct Live {
-    connection: quinn::Connection,
-    sent: u64,
-    confirmed: u64,
-    /// Units sent up to the newest key, that one included, and when it was sent.
-    key: Option<(u64, Instant)>,
-    congestion: Option<Congestion>,
-    enhancement_wanted: bool,
-    /// Largest enhancement unit that the link has room for.
-    enhancement_room: u64,
-    enhancement_sent: u64,
-    enhancement_confirmed: u64,
-    since: Instant,
 }
 
 pub struct Shared {
@@ -174,14 +147,9 @@ impl Shared {
     pub fn push_enhancement(&self, unit: Unit) -> Outcome {
         let at = Instant::now();
         let (size, enhancement_key) = (unit.data.len(), unit.key);
-        let room = {
-            let ledger = self.ledger.lock();
-            let Some(live) = ledger.live.as_ref().filter(|live| live.enhancement_wanted) else {
-                drop(ledger);
-                self.queue.lock().lose_enhancement(enhancement_key, at);
-                return Outcome::Dropped(DropReason::Enhancement);
-            };
-            size as u64 <= live.enhancement_room
+        let Some(room) = self.ledger.lock().enhancement_room() else {
+            self.queue.lock().lose_enhancement(enhancement_key, at);
+            return Outcome::Dropped(DropReason::Enhancement);
         };
         let outcome = self.queue.lock().push_enhancement(
             Entry {
@@ -191,7 +159,7 @@ impl Shared {
                 enhancement: true,
                 enhancement_key,
             },
-            room,
+            size as u64 <= room,
         );
         if outcome == Outcome::Queued {
             self.wake.notify_one();
@@ -202,11 +170,8 @@ impl Shared {
     /// How large an enhancement unit may be now; when that is nothing, those that wait are dropped. `calm`: long enough for
     /// the encoder to be asked to go on where it had to yield.
     pub fn enhancement_room(&self, bytes: u64, calm: bool) {
-        let wanted = {
-            let mut ledger = self.ledger.lock();
-            let Some(live) = &mut ledger.live else { return };
-            live.enhancement_room = bytes;
-            live.enhancement_wanted
+        let Some(wanted) = self.ledger.lock().set_enhancement_room(bytes) else {
+            return;
         };
         let now = Instant::now();
         let mut queue = self.queue.lock();
@@ -221,9 +186,7 @@ impl Shared {
     /// The receiver wants a layer, or no longer.
     pub fn layer(&self, layer: u8, on: bool) {
         if layer == ENHANCEMENT_LAYER {
-            if let Some(live) = &mut self.ledger.lock().live {
-                live.enhancement_wanted = on;
-            }
+            self.ledger.lock().want_enhancement(on);
             let mut queue = self.queue.lock();
             queue.yield_enhancement(Instant::now());
             queue.enhancement_begins();
@@ -239,12 +202,7 @@ impl Shared {
         }
         queue.enhancement_sent();
         drop(queue);
-        let mut ledger = self.ledger.lock();
-        ledger.totals.enhancement_units += 1;
-        ledger.totals.enhancement_bytes += entry.unit.data.len() as u64;
-        if let Some(live) = &mut ledger.live {
-            live.enhancement_sent += 1;
-        }
+        self.ledger.lock().sending_enhancement(entry.unit.data.len());
     }
 
     /// Says once that the spool takes nothing, and once that it takes units again.
@@ -353,7 +311,7 @@ impl Shared {
 
     /// A group was older than the budget.
     pub fn count_reset(&self) {
-        self.ledger.lock().totals.groups_reset += 1;
+        self.ledger.lock().count_reset();
     }
 
     /// Whether a group begins behind the unit that is next.
@@ -365,7 +323,7 @@ impl Shared {
     /// Age of the oldest unit that waits, since there is a connection.
     pub fn age(&self, now: Instant, writing: Option<Instant>) -> Duration {
         let oldest = writing.or_else(|| self.queue.lock().oldest());
-        let since = self.ledger.lock().live.as_ref().map(|live| live.since);
+        let since = self.ledger.lock().since();
         match (oldest, since) {
             (Some(oldest), Some(since)) => now.saturating_duration_since(oldest.max(since)),
             _ => Duration::ZERO,
@@ -374,16 +332,14 @@ impl Shared {
 
     /// Makes the state of the link known: to the statistics, and to the application if it should hear of it.
     pub fn congestion(&self, now: Congestion, tell: bool) {
-        if let Some(live) = &mut self.ledger.lock().live {
-            live.congestion = Some(now);
-        }
+        self.ledger.lock().congestion(now);
         if tell {
             self.event(Event::Congestion(now));
         }
     }
 
     fn is_connected(&self) -> bool {
-        self.ledger.lock().live.is_some()
+        self.ledger.lock().since().is_some()
     }
 
     /// Units and bytes that wait, and units dropped.
@@ -394,25 +350,7 @@ impl Shared {
 
     /// The receiver let the sender in.
     pub fn connected(&self, connection: &quinn::Connection) {
-        let remote = connection.remote_address();
-        {
-            let mut ledger = self.ledger.lock();
-            if ledger.totals.remote.replace(remote).is_some() {
-                ledger.totals.reconnects += 1;
-            }
-            ledger.live = Some(Live {
-                connection: connection.clone(),
-                sent: 0,
-                confirmed: 0,
-                key: None,
-                congestion: None,
-                enhancement_wanted: false,
-                enhancement_room: pace::FIRST_ENHANCEMENT,
-                enhancement_sent: 0,
-                enhancement_confirmed: 0,
-                since: Instant::now(),
-            });
-        }
+        self.ledger.lock().begin(connection.clone());
         {
             let mut queue = self.queue.lock();
             // What waits is in the spool, if there is one: the present comes first, the past beside it.
@@ -422,27 +360,17 @@ impl Shared {
             }
             self.defer(&mut queue);
         }
-        self.event(Event::Connected { remote });
+        self.event(Event::Connected {
+            remote: connection.remote_address(),
+        });
         self.ask_for_key_if_needed();
     }
 
     /// The connection ended. Returns how many units it took along.
     pub fn disconnected(&self) -> u64 {
-        let mut ledger = self.ledger.lock();
-        let Some(live) = ledger.live.take() else { return 0 };
-        let quic = live.connection.stats();
-        let lost = match &self.spool {
-            // It is all there still, and goes out again.
-            Some(_) => 0,
-            None => live.sent - live.confirmed,
+        let Some(lost) = self.ledger.lock().end(self.spool.is_some()) else {
+            return 0;
         };
-        let totals = &mut ledger.totals;
-        totals.units_lost += lost;
-        totals.enhancement_lost += live.enhancement_sent - live.enhancement_confirmed;
-        totals.udp_bytes_sent += quic.udp_tx.bytes;
-        totals.udp_bytes_received += quic.udp_rx.bytes;
-        totals.packets_lost += quic.path.lost_packets;
-        drop(ledger);
         let mut queue = self.queue.lock();
         queue.yield_enhancement(Instant::now());
         if self.spool.is_some() {
@@ -458,41 +386,22 @@ impl Shared {
     }
 
     pub fn attempt_failed(&self) {
-        self.ledger.lock().totals.failed_attempts += 1;
+        self.ledger.lock().attempt_failed();
     }
 
     /// A unit goes to the network.
     pub fn sending(&self, data: &Bytes, begins_group: bool, late: bool) {
-        let mut ledger = self.ledger.lock();
-        ledger.totals.units_sent += 1;
-        ledger.totals.units_late += u64::from(late);
-        ledger.totals.unit_bytes += data.len() as u64;
-        ledger.totals.groups += u64::from(begins_group);
-        if let Some(live) = &mut ledger.live {
-            live.sent += 1;
-            if begins_group {
-                live.key = Some((live.sent, Instant::now()));
-            }
-        }
+        self.ledger.lock().sending(data.len(), begins_group, late);
     }
 
     /// The receiver's application was given so many units of this connection.
     pub fn confirmed(&self, units: u64, enhancement: u64) {
-        let mut ledger = self.ledger.lock();
-        let Some(live) = &mut ledger.live else { return };
-        let units = units.clamp(live.confirmed, live.sent);
-        let more = units - live.confirmed;
-        live.confirmed = units;
-        live.enhancement_confirmed = enhancement.clamp(live.enhancement_confirmed, live.enhancement_sent);
-        ledger.totals.units_confirmed += more;
+        self.ledger.lock().confirmed(units, enhancement);
     }
 
     /// The receiver wants a key. One that it has not got yet will do.
     pub fn key_requested(&self) {
-        let sent = self.ledger.lock().live.as_ref().is_some_and(|live| {
-            live.key
-                .is_some_and(|(at, when)| at > live.confirmed && when.elapsed() < KEY_TRANSIT)
-        });
+        let sent = self.ledger.lock().key_is_on_its_way();
         if sent || self.queue.lock().has_key() {
             tracing::debug!("a key is on its way already");
         } else {
@@ -522,26 +431,12 @@ impl Shared {
     pub fn event(&self, event: Event) {
         tracing::debug!(?event, "sender");
         if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
-            self.ledger.lock().totals.events_dropped += 1;
+            self.ledger.lock().event_dropped();
         }
     }
 
     pub fn stats(&self) -> Stats {
-        let ledger = self.ledger.lock();
-        let mut stats = ledger.totals.clone();
-        stats.connected = ledger.live.is_some();
-        match &ledger.live {
-            Some(live) => {
-                let quic = live.connection.stats();
-                stats.udp_bytes_sent += quic.udp_tx.bytes;
-                stats.udp_bytes_received += quic.udp_rx.bytes;
-                stats.packets_lost += quic.path.lost_packets;
-                stats.rtt = Some(quic.path.rtt);
-                stats.congestion = live.congestion;
-            }
-            None => stats.remote = None,
-        }
-        drop(ledger);
+        let mut stats = self.ledger.lock().stats();
         let (queued, queued_bytes, dropped) = self.backlog();
         (stats.queued, stats.queued_bytes, stats.units_dropped) = (queued, queued_bytes, dropped);
         stats.enhancement_dropped = self.queue.lock().enhancement_dropped();

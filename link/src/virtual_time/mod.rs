@@ -1,24 +1,25 @@
 //! Whole senders and listeners, as they are, on a network in memory and a clock that jumps from one event to the next.
 
+mod camera;
+mod controllers;
+mod delay;
+mod delivery;
 mod net;
+mod rate;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime};
 use tokio::time::{Instant, sleep};
 
+use self::camera::{Camera, Told};
 use self::net::{Net, Weather};
-use crate::Unit;
 use crate::listener::{self, Auth, Event, ServerTls};
-use crate::sender::{self, SpoolConfig, Work};
-
-/// From one frame to the next, and from one key to the next.
-const FRAME: Duration = Duration::from_millis(100);
-const GROUP: u32 = 20;
-const UNIT_BYTES: usize = 250;
+use crate::sender::{self, Work};
 
 /// A unit that came, and how long it took.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,9 @@ struct Came {
 /// What became of a stream.
 struct Report {
     came: Vec<Came>,
+    /// Of the units that came.
+    bytes: usize,
+    told: Told,
     stats: sender::Stats,
     delivered: bool,
     packets: (u64, u64),
@@ -50,8 +54,19 @@ impl Report {
     }
 }
 
-/// Sends so many frames through `weather`, which `story` changes as time goes on.
+/// Sends so many frames of the usual camera through `weather`, which `story` changes as time goes on.
 fn run(
+    frames: u32,
+    weather: Weather,
+    configure: impl FnOnce(&mut sender::Config),
+    story: impl AsyncFnOnce(&Net),
+) -> Report {
+    film(Camera::default(), frames, weather, configure, story)
+}
+
+/// The same with any camera.
+fn film(
+    of: Camera,
     frames: u32,
     weather: Weather,
     configure: impl FnOnce(&mut sender::Config),
@@ -81,13 +96,13 @@ fn run(
         let mut config = sender::Config::new(at.ip().to_string(), at.port(), stream, "bundle");
         config.tls.insecure = true;
         configure(&mut config);
-        let (work, _events) = Work::new(config).expect("a sender");
+        let (work, heard) = Work::new(config).expect("a sender");
         let camera = work.shared.clone();
         let of_camera = net.clone();
-        let ports = std::sync::atomic::AtomicU16::new(5000);
+        let ports = AtomicU16::new(5000);
         // Each attempt has a socket of its own, as with the system's.
         let open = move |_| {
-            let port = ports.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let port = ports.fetch_add(1, Ordering::Relaxed);
             let socket = of_camera.socket(([10, 0, 0, 2], port).into());
             Endpoint::new_with_abstract_socket(
                 EndpointConfig::default(),
@@ -99,25 +114,11 @@ fn run(
         let sending = tokio::spawn(async move { work.run(Arc::new(open)).await });
 
         let began = Instant::now();
-        let filming = {
-            let camera = camera.clone();
-            tokio::spawn(async move {
-                let mut since_key = 0;
-                for number in 0..frames {
-                    let key = since_key >= GROUP || number == 0 || camera.key_wanted();
-                    since_key = if key { 1 } else { since_key + 1 };
-                    let mut data = number.to_be_bytes().to_vec();
-                    data.resize(UNIT_BYTES, 0);
-                    camera.push(Unit {
-                        data: data.into(),
-                        key,
-                    });
-                    sleep(FRAME).await;
-                }
-                camera.finish();
-            })
-        };
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let filming = tokio::spawn(of.film(frames, camera.clone(), heard, told.clone()));
         let came = Arc::new(Mutex::new(Vec::new()));
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let counted = bytes.clone();
         let taken = came.clone();
         let taking = tokio::spawn(async move {
             loop {
@@ -131,7 +132,8 @@ fn run(
                     } = event
                     {
                         let number = u32::from_be_bytes(unit.data[..4].try_into().expect("four bytes"));
-                        let took = Instant::now() - (began + FRAME * number);
+                        let took = Instant::now() - (began + of.frame * number);
+                        counted.fetch_add(unit.data.len(), Ordering::Relaxed);
                         taken.lock().push(Came { number, late, took });
                     }
                 }
@@ -146,9 +148,11 @@ fn run(
         let stats = camera.stats();
         taking.abort();
         listening.abort();
-        let came = came.lock().clone();
+        let (came, told) = (came.lock().clone(), told.lock().clone());
         Report {
             came,
+            bytes: bytes.load(Ordering::Relaxed),
+            told,
             stats,
             delivered,
             packets: net.packets(),
@@ -166,134 +170,3 @@ fn no_story(_: &Net) -> impl Future<Output = ()> {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-
-#[test]
-fn a_good_network_brings_everything_at_once() {
-    let report = run(600, Weather::default(), |_| {}, no_story);
-    assert!(report.delivered);
-    assert_eq!(report.numbers(false), (0..600).collect::<Vec<_>>());
-    // The first unit waits for the handshake; all others for the way, and for the application to look.
-    let later = report.came.iter().skip(20).map(|came| came.took).max();
-    assert!(later < Some(Duration::from_millis(30)), "{later:?}");
-}
-
-#[test]
-fn lost_packets_and_such_that_overtake_each_other_change_no_order() {
-    for loss in [1, 5, 20] {
-        let weather = Weather {
-            loss,
-            delay: Duration::from_millis(100),
-            jitter: Duration::from_millis(80),
-            ..Weather::default()
-        };
-        let report = run(
-            3000,
-            weather,
-            |config| config.latency_budget = Duration::ZERO,
-            no_story,
-        );
-        let (sent, lost) = report.packets;
-        assert!(lost * 100 > sent * loss / 2, "{lost} of {sent} packets lost");
-        assert!(ordered(&report.numbers(false)));
-        assert!(report.delivered && report.missing(3000).is_empty(), "{loss} %");
-    }
-}
-
-#[test]
-fn without_a_spool_an_outage_costs_whole_groups_and_nothing_else() {
-    let story = async |net: &Net| {
-        sleep(20 * SECOND).await;
-        net.set(|weather| weather.up = false);
-        sleep(60 * SECOND).await;
-        net.set(|weather| weather.up = true);
-    };
-    let report = run(2400, Weather::default(), |_| {}, story);
-    let numbers = report.numbers(false);
-    assert!(ordered(&numbers));
-    // It goes on with a key; the pause of the backoff is over by then.
-    let gap = numbers
-        .windows(2)
-        .find(|pair| pair[1] - pair[0] > 100)
-        .expect("a gap");
-    assert!(gap[0] >= 190 && gap[1] < 1100, "{gap:?}");
-    assert_eq!(numbers.last(), Some(&2399));
-    assert!(report.stats.units_lost + report.stats.units_dropped > 0);
-}
-
-#[test]
-fn with_a_spool_an_outage_of_ten_minutes_loses_nothing() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let spool = SpoolConfig {
-        dir: dir.path().to_owned(),
-        max_bytes: 64 << 20,
-    };
-    let story = async |net: &Net| {
-        sleep(20 * SECOND).await;
-        net.set(|weather| weather.up = false);
-        sleep(600 * SECOND).await;
-        net.set(|weather| weather.up = true);
-    };
-    let weather = Weather {
-        loss: 2,
-        rate: 16_000,
-        ..Weather::default()
-    };
-    let report = run(9000, weather, |config| config.spool = Some(spool), story);
-    assert!(
-        report.missing(9000).is_empty(),
-        "{} missing",
-        report.missing(9000).len()
-    );
-    let (live, late) = (report.numbers(false), report.numbers(true));
-    assert!(ordered(&live) && ordered(&late));
-    assert!(
-        late.len() > 5000 && live.last() == Some(&8999),
-        "{} late",
-        late.len()
-    );
-    assert!(report.delivered);
-}
-
-#[test]
-fn on_a_link_that_is_too_thin_nothing_gets_older_and_older() {
-    // Two thirds of what the camera makes, which is one that does not slow down when it is told to.
-    let weather = Weather {
-        rate: 2_000,
-        delay: Duration::from_millis(50),
-        ..Weather::default()
-    };
-    let report = run(6000, weather, |config| config.latency_budget = SECOND, no_story);
-    let numbers = report.numbers(false);
-    assert!(
-        ordered(&numbers) && numbers.len() > 3000,
-        "{} came",
-        numbers.len()
-    );
-    let slowest = |range: std::ops::Range<u32>| {
-        let there = report.came.iter().filter(|came| range.contains(&came.number));
-        there.map(|came| came.took).max().expect("some came")
-    };
-    // The router's queue, the window of QUIC and the patience that a key gets are more than the budget, but do not add up.
-    assert!(slowest(0..6000) < 30 * SECOND, "{:?}", slowest(0..6000));
-    assert!(slowest(4000..6000) < 16 * SECOND, "{:?}", slowest(4000..6000));
-    assert!(report.stats.groups_reset > 50);
-}
-
-#[test]
-fn an_hour_of_an_unsteady_link() {
-    let story = async |net: &Net| {
-        for k in 0..60u64 {
-            net.set(|weather| {
-                weather.loss = [0, 3, 10][k as usize % 3];
-                weather.delay = Duration::from_millis(20 + 97 * (k % 7));
-                weather.up = k % 10 != 9;
-            });
-            sleep(60 * SECOND).await;
-        }
-        net.set(|weather| *weather = Weather::default());
-    };
-    let report = run(36_600, Weather::default(), |_| {}, story);
-    assert!(ordered(&report.numbers(false)));
-    assert!(report.came.len() > 30_000, "{} came", report.came.len());
-    assert_eq!(report.numbers(false).last(), Some(&36_599));
-}

@@ -25,6 +25,8 @@ pub struct Weather {
     /// Bytes a second; 0: any number.
     pub rate: u64,
     pub up: bool,
+    /// Which packets get lost.
+    pub seed: u64,
 }
 
 impl Default for Weather {
@@ -35,6 +37,7 @@ impl Default for Weather {
             jitter: Duration::ZERO,
             rate: 0,
             up: true,
+            seed: 0x5EED,
         }
     }
 }
@@ -68,7 +71,7 @@ impl Net {
     pub fn new(weather: Weather) -> Self {
         Self(Arc::new(Mutex::new(State {
             weather,
-            random: 0x5EED,
+            random: weather.seed,
             boxes: HashMap::new(),
             busy: HashMap::new(),
             sent: 0,

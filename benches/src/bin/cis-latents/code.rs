@@ -22,10 +22,6 @@ pub struct Settings {
     /// Squared error, in steps squared, that a bit has to save; 0: every symbol is the nearest
     #[arg(long, default_value_t = 0.05)]
     pub sticky: f32,
-    #[arg(long, default_value_t = 0)]
-    pub patience: u8,
-    #[arg(long, default_value_t = 1.5)]
-    pub urgent: f32,
     #[arg(long, default_value_t = 250)]
     pub key_interval: u32,
     /// kbit/s; 0: constant quality
@@ -40,8 +36,6 @@ impl Settings {
         encode::Config {
             qindex: self.qindex,
             sticky: self.sticky,
-            patience: self.patience,
-            urgent: self.urgent,
             key_interval: self.key_interval,
             bitrate: self.bitrate,
             max_frame_bytes: self.max_frame_bytes,

@@ -67,7 +67,6 @@ const VECTORS: [Vector; 5] = [
         script: |index, config| {
             Some(encode::Config {
                 qindex: (20 + index * 7 % 36) as u8,
-                patience: 0,
                 ..config.clone()
             })
         },
@@ -85,7 +84,6 @@ const VECTORS: [Vector; 5] = [
             Some(encode::Config {
                 qindex: 0,
                 qindex_min: 0,
-                patience: 0,
                 ..config.clone()
             })
         },
@@ -102,7 +100,6 @@ const VECTORS: [Vector; 5] = [
         script: |_, config| {
             Some(encode::Config {
                 key_interval: 2,
-                patience: 0,
                 ..config.clone()
             })
         },

@@ -24,10 +24,6 @@ pub struct Arguments {
     confidence: u8,
     #[arg(long, default_value_t = 0.05)]
     sticky: f32,
-    #[arg(long, default_value_t = 0)]
-    patience: u8,
-    #[arg(long, default_value_t = 1.5)]
-    urgent: f32,
     /// Times that symbols are chosen anew, by what the round before has learned
     #[arg(long, default_value_t = 2)]
     rounds: u32,
@@ -88,8 +84,6 @@ fn encoder(arguments: &Arguments, qindex: u8, key_interval: u32, prior: &Arc<Pri
         qindex_max: cis_codec::quant::QINDEX_MAX,
         key_interval,
         sticky: arguments.sticky,
-        patience: arguments.patience,
-        urgent: arguments.urgent,
         ..encode::Config::new("dump".parse()?)
     };
     Ok(Encoder::new(config, prior.clone())?)

@@ -76,6 +76,8 @@ impl World {
             self.pace.tick(&Seen {
                 elapsed: TICK,
                 confirmed: out as u64,
+                quiet: Duration::ZERO,
+                lost: false,
                 busy: before && self.here > 0.0,
                 age,
                 rtt: self.rtt,
