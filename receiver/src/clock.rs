@@ -27,3 +27,8 @@ pub fn captured(utc_ns: u64) -> Option<Timestamp> {
     }
     Timestamp::from_nanosecond(i128::from(utc_ns)).ok()
 }
+
+/// A time as `2026-11-23T20:17:32Z`.
+pub fn text(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -2,8 +2,8 @@
 
 use crate::outputs::Outputs;
 use crate::report::{Event, Report};
-use crate::rtsp;
 use crate::stream::{Registry, Stream};
+use crate::view;
 use bytes::Bytes;
 use cis_codec::frame::Header;
 use cis_inference::batch::{Answer, Passed};
@@ -42,7 +42,7 @@ impl Results {
     }
 
     /// A unit of the enhancement layer, for the view of its stream: it follows its frame.
-    pub fn enhance(&self, stream: &Stream, unit: rtsp::Enhancement) {
+    pub fn enhance(&self, stream: &Stream, unit: view::Enhancement) {
         if let Some(view) = &stream.view {
             view.enhance(unit);
         }
@@ -79,7 +79,7 @@ impl Results {
             stream.stats.undetected.add(1);
         }
         if let Some(view) = &stream.view {
-            view.push(rtsp::Frame {
+            view.push(view::Frame {
                 header: header.clone(),
                 unit,
                 regions: regions.clone(),

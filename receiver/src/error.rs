@@ -2,6 +2,7 @@
 
 use crate::config;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why the receiver did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum Error {
     },
     /// A GStreamer element is not installed.
     #[error(
-        "the view needs the GStreamer element {name} ({package}); install it or set rtsp.enabled = false"
+        "the view needs the GStreamer element {name} ({package}); install it, or set rtsp.enabled = false and leave web.address unset"
     )]
     MissingElement {
         /// The element.
@@ -53,6 +54,16 @@ pub enum Error {
     /// A file that cannot be opened.
     #[error("{0}")]
     Output(std::io::Error),
+    /// A file that cannot be read or says nothing sensible.
+    #[error("{option}: {}: {reason}", path.display())]
+    File {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A thread that cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),

@@ -4,13 +4,15 @@ use crate::asked::Asked;
 use crate::bundles::Bundles;
 use crate::config::Enhance;
 use crate::detect::Frame;
+use crate::health::Pulse;
 use crate::lane::{Lane, Lanes};
 use crate::link::Link;
-use crate::rtsp::{Enhancement, Server, View};
+use crate::rtsp::Server;
 use crate::stats::Stats;
 use crate::storage::{Shelf, Storage};
 use crate::stream::{Registry, Stream};
 use crate::tracking::Trackers;
+use crate::view::{self, Enhancement, View};
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{Decoder, Limits, Prior, decode};
 use cis_link::listener::{Event, Events, Receipt};
@@ -34,7 +36,9 @@ pub struct Intake {
     pub lanes: Lanes,
     /// Recordings and clips.
     pub storage: Storage,
-    /// The views, when they are served.
+    /// How views are restored, when somebody may watch.
+    pub views: Option<view::restore::Settings>,
+    /// Where players find them.
     pub rtsp: Option<Arc<Server>>,
     /// The open streams.
     pub registry: Arc<Registry>,
@@ -48,6 +52,8 @@ pub struct Intake {
     pub limits: Limits,
     /// When cameras are asked for the enhancement layer.
     pub enhance: Enhance,
+    /// What this thread does.
+    pub pulse: Arc<Pulse>,
 }
 
 /// A stream as intake sees it.
@@ -124,6 +130,7 @@ impl Intake {
                     Err(_) => break,
                 },
             };
+            let _work = self.pulse.work();
             if let Some(event) = event {
                 self.handle(&mut feeds, event);
             }
@@ -206,7 +213,7 @@ impl Intake {
             self.link.enhance(&name, true);
         }
         let shelf = self.storage.shelf(&name, false, &stats.unrecorded);
-        let view = self.rtsp.as_ref().map(|server| {
+        let view = self.views.clone().map(|settings| {
             let asker = asker.clone();
             let enhance = {
                 let (wanted, asker) = (enhance, asker.clone());
@@ -218,8 +225,11 @@ impl Intake {
                     Enhance::Always | Enhance::Never => {}
                 }
             };
-            let view = Arc::new(View::new(stats.unrestored.clone(), move || asker.ask(), enhance));
-            server.add(&name, view.clone());
+            let unrestored = stats.unrestored.clone();
+            let view = Arc::new(View::new(settings, unrestored, move || asker.ask(), enhance));
+            if let Some(server) = &self.rtsp {
+                server.add(&name, view.clone());
+            }
             view
         });
         let tracking = Mutex::new(self.trackers.open(name.as_str()));
@@ -318,8 +328,10 @@ impl Intake {
             return;
         };
         self.go_on(&mut feed, true);
-        if let (Some(server), Some(view)) = (&self.rtsp, &feed.stream.view) {
+        if let Some(server) = &self.rtsp {
             server.remove(name);
+        }
+        if let Some(view) = &feed.stream.view {
             view.end();
         }
         tracing::info!(stream = %name, "stream closed: {reason}");
@@ -339,7 +351,7 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
-        stream.stats.decoded(frame.header.pts_ns);
+        stream.stats.decoded(frame.header);
         feed.newest_ns = Some(frame.header.pts_ns);
         if frame.header.key {
             feed.enhancement.reset();

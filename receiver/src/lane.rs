@@ -3,11 +3,14 @@
 use crate::Error;
 use crate::config::{self, WhenFull};
 use crate::detect::{Frame, Results};
-use crate::rtsp::Enhancement;
+use crate::health::{Health, Pulse};
+use crate::live::Live;
+use crate::metrics::Detection;
 use crate::stream::Stream;
+use crate::view::Enhancement;
 use cis_codec::frame::Header;
 use cis_codec::{Latents, quant};
-use cis_inference::batch::{self, Answer, Batcher, LaneOptions, Request, Task};
+use cis_inference::batch::{self, Answer, Batcher, LaneOptions, Observer, Request, Task};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
 use cis_inference::geometry::Geometry;
@@ -22,7 +25,7 @@ pub struct Lanes {
     batcher: Batcher,
     live: LaneOptions,
     bundle: Bundle,
-    params: Arc<Params>,
+    params: Arc<Live<Params>>,
     results: Arc<Results>,
 }
 
@@ -30,8 +33,36 @@ pub struct Lanes {
 pub struct Lane {
     lane: batch::Lane,
     bundle: Bundle,
-    params: Arc<Params>,
+    params: Arc<Live<Params>>,
     results: Arc<Results>,
+}
+
+/// Says how the detector's threads get on.
+struct Watch {
+    pulses: Vec<Arc<Pulse>>,
+    times: Detection,
+}
+
+impl Observer for Watch {
+    fn begins(&self, thread: usize) {
+        if let Some(pulse) = self.pulses.get(thread) {
+            pulse.begin();
+        }
+    }
+
+    fn ends(&self, thread: usize) {
+        if let Some(pulse) = self.pulses.get(thread) {
+            pulse.end();
+        }
+    }
+
+    fn waited(&self, time: Duration) {
+        self.times.waited(time);
+    }
+
+    fn ran(&self, time: Duration) {
+        self.times.ran(time);
+    }
 }
 
 impl Lanes {
@@ -40,8 +71,10 @@ impl Lanes {
         detectors: Vec<Detector>,
         config: &config::Detect,
         bundle: Bundle,
-        params: Params,
+        params: Arc<Live<Params>>,
         results: Results,
+        health: &Health,
+        times: Detection,
     ) -> Result<Self, Error> {
         let batch = batch::Options {
             size: config.batch_size,
@@ -57,11 +90,15 @@ impl Lanes {
                 .then(|| Duration::from_millis(config.deadline)),
             background: false,
         };
+        let watch = Watch {
+            pulses: detectors.iter().map(|_| health.watch("cis-detect")).collect(),
+            times,
+        };
         Ok(Self {
-            batcher: Batcher::start(detectors, batch, "cis-detect")?,
+            batcher: Batcher::observed(detectors, batch, "cis-detect", Arc::new(watch))?,
             live,
             bundle,
-            params: Arc::new(params),
+            params,
             results: Arc::new(results),
         })
     }
@@ -146,7 +183,7 @@ impl Lane {
         Ok(Request {
             latents: values,
             geometry,
-            params: self.params.clone(),
+            params: self.params.get(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! link --events--> intake --lanes--> detector --reports--> outputs (json, ...)
-//!                    |                    `-----frames---> view --appsrc--> RTSP
+//!                    |                    `-----frames---> view --pictures--> rtsp, web
 //!                    `-------units------> storage (record, clips)
 //! ```
 //!
@@ -11,14 +11,20 @@
 
 mod asked;
 mod bundles;
+mod check;
 mod clips;
 mod clock;
 pub mod config;
 mod detect;
 mod error;
+mod health;
+mod http;
 mod intake;
 mod lane;
 mod link;
+mod live;
+mod log;
+mod metrics;
 mod outputs;
 mod receiver;
 mod record;
@@ -31,9 +37,19 @@ mod stats;
 mod status;
 mod storage;
 mod stream;
+mod systemd;
 mod tracking;
+mod users;
+mod view;
+mod web;
 
 pub mod cli;
+
+// The test below uses what the tests outside of the crate use.
+#[cfg(test)]
+extern crate self as cis_receiver;
+#[cfg(test)]
+mod stalled;
 
 pub use error::Error;
 pub use outputs::Delivery;

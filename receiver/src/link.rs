@@ -2,7 +2,7 @@
 
 use crate::{Error, config};
 use cis_codec::frame::ENHANCEMENT;
-use cis_link::listener::{Auth, Config, Events, Listener, ServerTls};
+use cis_link::listener::{Auth, Config, Events, Listener, ServerTls, Stats};
 use cis_link::{Identity, StreamName, Tokens};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -22,29 +22,8 @@ pub struct Link {
 impl Link {
     /// Reads certificates and tokens and binds the address. Cameras with none of these bundles are refused.
     pub fn bind(config: &config::Listen, bundles: Vec<String>) -> Result<(Self, Events), Error> {
-        let identity = config.certificate.clone().zip(config.key.clone());
-        let tls = ServerTls {
-            identity: identity.map(|(certificate, key)| Identity { certificate, key }),
-            client_ca: config.client_ca.clone(),
-        };
-        let auth = match &config.tokens {
-            Some(path) => Auth::from_tokens_file(path)?,
-            None if config.insecure => Auth::Insecure,
-            None => Auth::ClientCertificates,
-        };
-        let mut settings = Config::new(config.address, tls, auth);
+        let mut settings = settings(config)?;
         settings.bundles = Some(bundles);
-        settings.state_dir = config.state_folder.clone();
-        settings.limits.handshakes_per_second = config.handshakes_per_second;
-        settings.limits.bytes_per_second = config.bytes_per_second;
-        settings.limits.retry = config.retry;
-        settings.limits.streams = config.max_streams;
-        // Some are on their way in or out, or are turned away.
-        settings.limits.connections = config.max_streams * 2 + 16;
-        settings.limits.unit_bytes = config.max_unit_bytes;
-        settings.limits.queue = config.queue;
-        settings.limits.queue_bytes = settings.limits.queue_bytes.max(config.max_unit_bytes);
-        settings.limits.idle_timeout = Duration::from_secs(config.idle_timeout);
         let listener = Listener::bind(settings)?;
         let (address, events) = (listener.local_addr(), listener.events());
         Ok((
@@ -57,9 +36,19 @@ impl Link {
         ))
     }
 
+    /// Reads certificates and tokens, and that is all.
+    pub fn check(config: &config::Listen) -> Result<(), Error> {
+        Ok(Listener::check(&settings(config)?)?)
+    }
+
     /// Where cameras connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What listener and connections do; `None` once it is closed.
+    pub fn stats(&self) -> Option<Stats> {
+        self.listener.lock().as_ref().map(Listener::stats)
     }
 
     /// Asks a camera for a key frame.
@@ -98,4 +87,31 @@ impl Link {
             tracing::warn!("not all cameras took note of the end");
         }
     }
+}
+
+/// Reads the tokens; what the link is told.
+fn settings(config: &config::Listen) -> Result<Config, Error> {
+    let identity = config.certificate.clone().zip(config.key.clone());
+    let tls = ServerTls {
+        identity: identity.map(|(certificate, key)| Identity { certificate, key }),
+        client_ca: config.client_ca.clone(),
+    };
+    let auth = match &config.tokens {
+        Some(path) => Auth::from_tokens_file(path)?,
+        None if config.insecure => Auth::Insecure,
+        None => Auth::ClientCertificates,
+    };
+    let mut settings = Config::new(config.address, tls, auth);
+    settings.state_dir = config.state_folder.clone();
+    settings.limits.handshakes_per_second = config.handshakes_per_second;
+    settings.limits.bytes_per_second = config.bytes_per_second;
+    settings.limits.retry = config.retry;
+    settings.limits.streams = config.max_streams;
+    // Some are on their way in or out, or are turned away.
+    settings.limits.connections = config.max_streams * 2 + 16;
+    settings.limits.unit_bytes = config.max_unit_bytes;
+    settings.limits.queue = config.queue;
+    settings.limits.queue_bytes = settings.limits.queue_bytes.max(config.max_unit_bytes);
+    settings.limits.idle_timeout = Duration::from_secs(config.idle_timeout);
+    Ok(settings)
 }

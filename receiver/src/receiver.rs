@@ -5,18 +5,23 @@ use crate::bundles::Bundles;
 use crate::clips::Clips;
 use crate::config::{self, Config};
 use crate::detect::Results;
+use crate::health::{Health, Phase};
 use crate::intake::Intake;
 use crate::lane::Lanes;
 use crate::link::Link;
+use crate::live::Live;
+use crate::metrics::{Detection, Endpoints, Sources};
 use crate::outputs::{Delivery, Events, Json, Mqtt, Nats, Output, Outputs, Webhook};
 use crate::record::Recorder;
-use crate::rtsp::{self, Server};
+use crate::rtsp::Server;
 use crate::services::Services;
 use crate::stats::Snapshot;
 use crate::storage::Storage;
 use crate::stream::Registry;
 use crate::tracking::Trackers;
-use crate::{Error, record, status};
+use crate::view::{encode, restore};
+use crate::web::{self, Web};
+use crate::{Error, record, status, systemd};
 use cis_codec::{Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
@@ -31,12 +36,24 @@ use std::time::Duration;
 pub struct Receiver {
     link: Arc<Link>,
     rtsp: Option<Arc<Server>>,
-    registry: Arc<Registry>,
+    web: Option<Arc<Web>>,
+    endpoints: Option<Endpoints>,
+    health: Arc<Health>,
+    settings: Settings,
+    pub(crate) registry: Arc<Registry>,
     outputs: Outputs,
     recorded: Option<Arc<record::Stats>>,
     services: Option<Services>,
-    stop: Option<Sender<()>>,
+    status: Option<Sender<Duration>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// What may change while the receiver runs.
+struct Settings {
+    detect: Arc<Live<Params>>,
+    trackers: Arc<Trackers>,
+    players: Arc<Live<encode::Settings>>,
+    classes: Arc<[Arc<str>]>,
 }
 
 impl Receiver {
@@ -44,15 +61,19 @@ impl Receiver {
     pub fn start(config: &Config) -> Result<Self, Error> {
         gst::init()?;
         gstcis::plugin_register_static()?;
+        let mut services = Services::start().map_err(Error::Thread)?;
+        let (health, times) = (Arc::new(Health::new(stall_after(config))), Detection::default());
+        let endpoints = Endpoints::start(config.metrics.address, health.clone(), times.clone(), &mut services)?;
         let bundle = match &config.model.folder {
             Some(folder) => Bundle::load(folder)?,
             None => Bundle::embedded()?,
         };
         let trackers = Arc::new(Trackers::new(config)?);
-        let params = Params {
+        let classes = bundle.classes().clone();
+        let params = Arc::new(Live::new(Params {
             threshold: trackers.least(),
-            ..params(&config.detect, &bundle)?
-        };
+            ..params(&config.detect, &classes)?
+        }));
         let options = SessionOptions {
             device: config.model.device.parse()?,
             threads: config.model.threads,
@@ -70,40 +91,52 @@ impl Receiver {
 
         let (link, events) = Link::bind(&config.listen, bundles.names())?;
         let link = Arc::new(link);
+        let players = Arc::new(Live::new(player_settings(config)));
+        let views = views(config)?;
         let rtsp = match config.rtsp.enabled {
-            true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
+            true => Some(Arc::new(Server::start(&config.rtsp, players.clone())?)),
             false => None,
         };
-        let mut services = Services::start().map_err(Error::Thread)?;
+        let registry = Arc::new(Registry::default());
+        let web = Web::start(config, views.clone(), registry.clone(), &mut services)?.map(Arc::new);
         let ask_key = || {
             let link = link.clone();
             move |stream: &_| link.ask_key(stream)
         };
         let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
-        let (outputs, writers) = outputs(config, clips.clone(), &mut services).map_err(Error::Output)?;
-        let (recorder, record_thread) = Recorder::start(&config.record, ask_key())
+        let (outputs, writers) = outputs(config, clips.clone(), &health, &mut services).map_err(Error::Output)?;
+        let (recorder, record_thread) = Recorder::start(&config.record, health.watch("cis-record"), ask_key())
             .map_err(Error::Output)?
             .unzip();
         let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
-        let registry = Arc::new(Registry::default());
-        let (stop, stopped) = bounded(0);
+        let sources = Sources {
+            registry: registry.clone(),
+            link: link.clone(),
+            meters: outputs.meters(),
+            recorded: recorded.clone(),
+            web: web.clone(),
+            bundle: bundle.id().into(),
+        };
         let limits = limits(&config.listen);
         let results = Results::new(outputs.clone(), registry.clone());
-        let lanes = Lanes::start(detectors, &config.detect, bundle, params, results)?;
+        let lanes = Lanes::start(detectors, &config.detect, bundle, params.clone(), results, &health, times)?;
+        let (status, intervals) = bounded(1);
         let interval = Duration::from_secs(config.status.interval);
         let status_thread =
-            status::start(interval, registry.clone(), outputs.meters(), stopped).map_err(Error::Thread)?;
+            status::start(interval, registry.clone(), outputs.meters(), intervals).map_err(Error::Thread)?;
         let intake = Intake {
             link: link.clone(),
             lanes,
             storage: Storage { recorder, clips },
+            views,
             rtsp: rtsp.clone(),
             registry: registry.clone(),
-            trackers,
+            trackers: trackers.clone(),
             bundles,
             prior,
             limits,
             enhance: config.view.enhance,
+            pulse: health.watch("cis-intake"),
         };
         let intake_thread = std::thread::Builder::new()
             .name("cis-intake".into())
@@ -113,21 +146,38 @@ impl Receiver {
         let threads = [
             // And with it the detector's.
             Some(intake_thread),
-            status_thread,
+            Some(status_thread),
             record_thread,
             clips_thread,
         ]
         .into_iter()
         .flatten()
         .chain(writers);
+        if let Some(endpoints) = &endpoints {
+            endpoints.fill(sources);
+        }
+        services.run("watchdog", {
+            let health = health.clone();
+            |stopping| systemd::watchdog(health, stopping)
+        });
+        health.set_phase(Phase::Ready);
         Ok(Self {
             link,
             rtsp,
+            web,
+            endpoints,
+            health,
+            settings: Settings {
+                detect: params,
+                trackers,
+                players,
+                classes,
+            },
             registry,
             outputs,
             recorded,
             services: Some(services),
-            stop: Some(stop),
+            status: Some(status),
             threads: threads.collect(),
         })
     }
@@ -140,6 +190,16 @@ impl Receiver {
     /// Where players connect, when views are served.
     pub fn rtsp_address(&self) -> Option<SocketAddr> {
         self.rtsp.as_ref().map(|server| server.address())
+    }
+
+    /// Where browsers find the page, when there is one.
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        self.web.as_ref().map(|web| web.address())
+    }
+
+    /// Where metrics and health are told, when they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.endpoints.as_ref().map(|endpoints| endpoints.address())
     }
 
     /// The open streams and their counts.
@@ -165,12 +225,26 @@ impl Receiver {
             .collect()
     }
 
-    /// Reads certificates and tokens anew.
-    pub fn reload(&self) {
-        match self.link.reload() {
-            Ok(()) => tracing::info!("certificates and tokens read anew"),
-            Err(e) => tracing::error!("certificates and tokens stay as they were: {e}"),
+    /// Reads certificates, tokens and users anew and takes over what may change (`config::reload`). After an error nothing has changed.
+    pub fn reload(&self, config: &Config) -> Result<(), Error> {
+        let params = params(&config.detect, &self.settings.classes)?;
+        let files = web::Files::read(&config.web)?;
+        self.link.reload()?;
+        self.settings.trackers.set_threshold(config.detect.threshold);
+        self.settings.detect.set(Params {
+            threshold: self.settings.trackers.least(),
+            ..params
+        });
+        self.settings.players.set(player_settings(config));
+        self.health.set_stall_after(stall_after(config));
+        if let Some(web) = &self.web {
+            web.apply(files, config);
         }
+        if let Some(status) = &self.status {
+            // An error says that the thread has ended, which is in the log already.
+            let _ = status.send(Duration::from_secs(config.status.interval));
+        }
+        Ok(())
     }
 
     /// Says goodbye to the cameras, handles what has come, writes everything out and ends.
@@ -179,8 +253,9 @@ impl Receiver {
     }
 
     fn end(&mut self) -> Totals {
+        self.health.set_phase(Phase::Stopping);
         self.link.close();
-        self.stop = None;
+        self.status = None;
         let meters = self.outputs.meters();
         // Outputs end when nobody holds them any more: the detector, which ends first, and this.
         self.outputs = Outputs::default();
@@ -212,7 +287,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        if self.stop.is_some() {
+        if self.status.is_some() {
             self.end();
         }
     }
@@ -242,10 +317,11 @@ pub struct Totals {
 fn outputs(
     config: &Config,
     clips: Option<Clips>,
+    health: &Health,
     services: &mut Services,
 ) -> std::io::Result<(Outputs, Vec<JoinHandle<()>>)> {
-    let (json, json_thread) = Json::start(&config.json)?.unzip();
-    let (events, events_thread) = Events::start(&config.json)?.unzip();
+    let (json, json_thread) = Json::start(&config.json, health)?.unzip();
+    let (events, events_thread) = Events::start(&config.json, health)?.unzip();
     let mqtt = Mqtt::start(&config.mqtt, services)?;
     let nats = Nats::start(&config.nats, services)?;
     let webhook = Webhook::start(&config.webhook, services)?;
@@ -267,9 +343,10 @@ fn outputs(
     ))
 }
 
-fn params(config: &config::Detect, bundle: &Bundle) -> Result<Params, Error> {
+/// What is detected; class names are those of the bundle.
+pub fn params(config: &config::Detect, known: &[Arc<str>]) -> Result<Params, Error> {
     let list = config.classes.as_deref().unwrap_or_default().join(",");
-    let classes = gstcis::parse_classes(&list, bundle.classes())
+    let classes = gstcis::parse_classes(&list, known)
         .map_err(|e| config::Error::Conflict(format!("detect.classes: {e}")))?;
     Ok(Params {
         threshold: config.threshold,
@@ -288,12 +365,30 @@ fn limits(config: &config::Listen) -> Limits {
     }
 }
 
-fn view_settings(config: &Config) -> rtsp::Settings {
-    rtsp::Settings {
-        model: config.model.folder.clone(),
-        device: config.model.device.clone(),
-        threads: config.model.threads.into(),
+fn stall_after(config: &Config) -> Duration {
+    Duration::from_secs(config.health.stall_after)
+}
+
+fn player_settings(config: &Config) -> encode::Settings {
+    encode::Settings {
         bitrate: config.rtsp.bitrate,
         mark: config.view.mark,
     }
+}
+
+/// How views are restored, when somebody may watch.
+fn views(config: &Config) -> Result<Option<restore::Settings>, Error> {
+    if !config.rtsp.enabled && config.web.address.is_none() {
+        return Ok(None);
+    }
+    for (name, package) in encode::ELEMENTS {
+        if gst::ElementFactory::find(name).is_none() {
+            return Err(Error::MissingElement { name, package });
+        }
+    }
+    Ok(Some(restore::Settings {
+        model: config.model.folder.clone(),
+        device: config.model.device.clone(),
+        threads: config.model.threads.into(),
+    }))
 }

@@ -47,7 +47,7 @@ impl Services {
     pub fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(4)
+            .max_blocking_threads(16)
             .thread_name("cis-services")
             .enable_all()
             .build()?;

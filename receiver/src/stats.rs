@@ -1,5 +1,6 @@
 //! What is counted per stream, and the lines that tell it.
 
+use crate::metrics::Times;
 use cis_codec::frame::Header;
 use gstcis::latency::{self, Window};
 use parking_lot::Mutex;
@@ -35,6 +36,8 @@ pub struct Stats {
     objects: Counter,
     latency: Mutex<Window>,
     span: Mutex<Span>,
+    /// How long things took.
+    pub times: Times,
     /// Frames that could not be decoded: damaged, foreign, or after a gap.
     pub undecoded: Counter,
     /// Enhancement units that could not be used.
@@ -64,6 +67,7 @@ impl Stats {
             objects: Counter::default(),
             latency: Mutex::default(),
             span: Mutex::default(),
+            times: Times::default(),
             undecoded: Counter::default(),
             unenhanced: Counter::default(),
             undetected: Counter::default(),
@@ -87,19 +91,20 @@ impl Stats {
         self.enhancement[1].add(bytes as u64);
     }
 
-    /// A unit could be decoded, and has this presentation time.
-    pub fn decoded(&self, pts_ns: u64) {
-        self.span.lock().add(pts_ns);
+    /// A unit could be decoded, and is this frame.
+    pub fn decoded(&self, header: &Header) {
+        self.span.lock().add(header.pts_ns);
+        if let Some(latency) = age(header) {
+            self.times.network.observe(latency.as_secs_f64());
+        }
     }
 
     /// The objects of a frame are known.
     pub fn result(&self, header: &Header, objects: usize) {
         self.results.add(1);
         self.objects.add(objects as u64);
-        // What came out of a camera's spool says nothing about how quick things are.
-        if !header.late
-            && let Some(latency) = latency::since(header.capture_utc_ns)
-        {
+        if let Some(latency) = age(header) {
+            self.times.result.observe(latency.as_secs_f64());
             self.latency.lock().add(latency);
         }
     }
@@ -128,6 +133,11 @@ impl Stats {
             length: self.span.lock().length(),
         }
     }
+}
+
+/// How long ago a frame was captured. What came out of a camera's spool says nothing about how quick things are.
+fn age(header: &Header) -> Option<Duration> {
+    latency::since(header.capture_utc_ns).filter(|_| !header.late)
 }
 
 impl Default for Stats {

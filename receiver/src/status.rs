@@ -1,4 +1,4 @@
-//! The thread that writes a status line per stream to the log, every few seconds.
+//! The thread that writes a status line per stream to the log, every few seconds. How many may change while it runs.
 
 use crate::outputs::Meter;
 use crate::stats::Snapshot;
@@ -9,20 +9,29 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Starts the thread `cis-status`; it ends when `stop` is closed. There is none when the interval is zero.
+/// Starts the thread `cis-status`; it ends when `intervals` is closed. A zero interval: no lines until there is another one.
 pub fn start(
-    interval: Duration,
+    mut interval: Duration,
     registry: Arc<Registry>,
     meters: Vec<Arc<Meter>>,
-    stop: Receiver<()>,
-) -> std::io::Result<Option<JoinHandle<()>>> {
-    if interval.is_zero() {
-        return Ok(None);
-    }
+    intervals: Receiver<Duration>,
+) -> std::io::Result<JoinHandle<()>> {
     let run = move || {
         let mut before = HashMap::new();
         let mut deliveries: Vec<_> = meters.iter().map(|meter| meter.delivery()).collect();
-        while stop.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+        loop {
+            let next = match interval.is_zero() {
+                true => intervals.recv().map_err(RecvTimeoutError::from),
+                false => intervals.recv_timeout(interval),
+            };
+            match next {
+                Ok(changed) => {
+                    interval = changed;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
             before = report(&registry, &before);
             for (meter, before) in meters.iter().zip(&mut deliveries) {
                 let now = meter.delivery();
@@ -38,10 +47,7 @@ pub fn start(
             }
         }
     };
-    std::thread::Builder::new()
-        .name("cis-status".into())
-        .spawn(run)
-        .map(Some)
+    std::thread::Builder::new().name("cis-status".into()).spawn(run)
 }
 
 /// Writes a line per stream about the time since `before`, and returns what is the past next time.

@@ -1,8 +1,8 @@
 //! One camera's stream: what intake, detector, view and status share of it, and the list of those that are open.
 
-use crate::rtsp::View;
 use crate::stats::{Snapshot, Stats};
 use crate::tracking::Tracking;
+use crate::view::View;
 use cis_link::StreamName;
 use gstcis::regions::Region;
 use parking_lot::Mutex;

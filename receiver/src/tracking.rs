@@ -1,6 +1,7 @@
 //! Tracking of the streams: what the detector found becomes regions with track numbers, and events.
 
 use crate::config;
+use crate::live::Live;
 use crate::report::Event;
 use crate::stream::Stream;
 use cis_analytics::{Analyser, Direction, Findings, Kind, Moment, Numbers, Plan, Rect, Scene, Settings};
@@ -20,7 +21,7 @@ pub struct Trackers {
     settings: Option<Settings>,
     update_ns: u64,
     /// Boxes below this confidence are in no output.
-    threshold: f32,
+    threshold: Arc<Live<f32>>,
     plans: HashMap<String, Arc<Plan>>,
     /// Tells the objects of one life of the receiver from those of another.
     run: Arc<str>,
@@ -49,8 +50,7 @@ impl Trackers {
         let settings = Settings {
             low: track.low_threshold,
             high: track.high_threshold,
-            // An object that is in no output has no events.
-            begin: track.new_threshold.max(threshold),
+            begin: track.new_threshold,
             confirm: track.confirm_frames,
             lost_ns: nanos(track.lost_seconds),
         };
@@ -59,7 +59,7 @@ impl Trackers {
         Ok(Self {
             settings: track.enabled.then_some(settings),
             update_ns: nanos(track.update_seconds),
-            threshold,
+            threshold: Arc::new(Live::new(threshold)),
             plans,
             run: run().into(),
             names: Mutex::default(),
@@ -69,7 +69,12 @@ impl Trackers {
     /// The least confidence that the detector is asked for.
     pub fn least(&self) -> f32 {
         let low = self.settings.map_or(f32::INFINITY, |settings| settings.low);
-        low.min(self.threshold)
+        low.min(*self.threshold.get())
+    }
+
+    /// Another threshold for boxes. Who is followed already goes by the one before until its camera connects again.
+    pub fn set_threshold(&self, threshold: f32) {
+        self.threshold.set(threshold);
     }
 
     /// Of a stream that opens.
@@ -79,10 +84,15 @@ impl Trackers {
         Tracking {
             analyser: self
                 .settings
+                .map(|settings| Settings {
+                    // An object that is in no output has no events.
+                    begin: settings.begin.max(*self.threshold.get()),
+                    ..settings
+                })
                 .map(|settings| Analyser::new(settings, self.update_ns, plan, memory.numbers.clone())),
             memory,
             run: self.run.clone(),
-            threshold: self.threshold,
+            threshold: self.threshold.clone(),
             shown: Vec::new(),
             newest: None,
         }
@@ -102,7 +112,7 @@ pub struct Tracking {
     analyser: Option<Analyser>,
     memory: Arc<Memory>,
     run: Arc<str>,
-    threshold: f32,
+    threshold: Arc<Live<f32>>,
     /// What is to be seen of the newest frame, and the place of each among what was found.
     shown: Vec<(usize, Region)>,
     newest: Option<Header>,
@@ -117,9 +127,9 @@ impl Tracking {
         found: &[Detection],
     ) -> (Arc<[Region]>, Vec<Event>) {
         let size = (header.source.width, header.source.height);
-        let places = found.iter().enumerate();
+        let (places, threshold) = (found.iter().enumerate(), *self.threshold.get());
         self.shown = places
-            .filter(|(_, detection)| detection.confidence >= self.threshold)
+            .filter(|(_, detection)| detection.confidence >= threshold)
             .map(|(place, detection)| (place, Region::on_grid(detection, size)))
             .collect();
         let findings = match &mut self.analyser {

@@ -68,9 +68,11 @@ fn check(text: &str, env: &[(String, String)], flags: &[String]) -> Output {
         .unwrap()
 }
 
+/// The configuration that is printed. The files that it names are not there, which is told behind it.
 fn effective(output: &Output, opt: &Opt) -> String {
-    assert!(
-        output.status.success(),
+    assert_ne!(
+        output.status.code(),
+        Some(2),
         "{}: {}",
         opt.key,
         String::from_utf8_lossy(&output.stderr)
@@ -115,9 +117,24 @@ fn others(opt: &Opt, set: &str) -> Vec<(&'static str, String)> {
     COMPLETE
         .iter()
         .filter(|(key, _)| *key != opt.key && !(insecure && *key == "listen.tokens"))
+        .chain(companions(opt))
         .map(|(key, value)| (*key, format!("{value:?}")))
         .chain(companions)
         .collect()
+}
+
+/// What an option does not go without.
+fn companions(opt: &Opt) -> &'static [(&'static str, &'static str)] {
+    match opt.key {
+        "web.address" => &[
+            ("web.users", "users.toml"),
+            ("web.certificate", "web.pem"),
+            ("web.key", "web.key"),
+        ],
+        "web.certificate" => &[("web.key", "web.key")],
+        "web.key" => &[("web.certificate", "web.pem")],
+        _ => &[],
+    }
 }
 
 #[test]
@@ -268,6 +285,44 @@ fn a_misspelt_environment_variable_is_refused_and_named() {
         text.contains("unknown environment variable CIS_RECEIVER_LISTEN_ADRESS"),
         "{text}"
     );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_everything_in_place_is_well() {
+    let dir = tempfile::tempdir().unwrap();
+    cis_link::keys::init(dir.path(), &["localhost".into()]).unwrap();
+    cis_link::keys::add_camera(dir.path(), &"gate-1".parse().unwrap()).unwrap();
+    let path = dir.path().join("receiver.toml");
+    let check = |more: &str| {
+        let listen = "[listen]\ncertificate = 'server.pem'\nkey = 'server.key'\ntokens = 'tokens.toml'\n";
+        std::fs::write(&path, format!("{listen}{more}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cis-receiver"));
+        let output = command
+            .arg("check-config")
+            .arg("--config")
+            .arg(&path)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    };
+    assert_eq!(check(""), (Some(0), String::new()));
+    for (more, named) in [
+        ("[web]\nusers = 'nobody.toml'\n", "web.users"),
+        (
+            "[web]\ncertificate = 'tokens.toml'\nkey = 'server.key'\n",
+            "web.certificate",
+        ),
+        ("[model]\nfolder = 'nothing'\n", "nothing"),
+        ("[log]\nfilter = 'info=debug=warn'\n", "log.filter"),
+        ("[detect]\nclasses = ['unicorn']\n", "unicorn"),
+    ] {
+        let (code, told) = check(more);
+        assert!(matches!(code, Some(1 | 2)), "{code:?}");
+        assert!(told.contains(named), "{told}");
+    }
+    std::fs::remove_file(dir.path().join("tokens.toml")).unwrap();
+    assert!(check("").1.contains("tokens.toml"));
 }
 
 #[test]

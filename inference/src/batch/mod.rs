@@ -81,6 +81,23 @@ pub struct Counts {
     pub passed: u64,
 }
 
+/// Somebody who wants to know how a batcher's threads get on. Called on these threads: must not wait.
+pub trait Observer: Send + Sync {
+    /// A thread, counted from 0, takes a batch.
+    fn begins(&self, _thread: usize) {}
+    /// It has answered it, or has panicked over it.
+    fn ends(&self, _thread: usize) {}
+    /// A request waited this long before it was taken.
+    fn waited(&self, _time: Duration) {}
+    /// The network ran this long.
+    fn ran(&self, _time: Duration) {}
+}
+
+/// Nobody.
+struct Unobserved;
+
+impl Observer for Unobserved {}
+
 /// A detector with its thread. Dropped, it answers what waits and ends.
 pub struct Batcher {
     shared: Arc<Shared>,
@@ -123,6 +140,19 @@ impl Batcher {
     /// # Errors
     /// [`Error::OutOfRange`] for illegal options or no detector, [`Error::Thread`] when the system gives no thread.
     pub fn start(detectors: Vec<Detector>, options: Options, name: &str) -> Result<Self> {
+        Self::observed(detectors, options, name, Arc::new(Unobserved))
+    }
+
+    /// The same with somebody who looks on.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn observed(
+        detectors: Vec<Detector>,
+        options: Options,
+        name: &str,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self> {
         if !(1..=MAX_BATCH).contains(&options.size) {
             return Err(Error::range(
                 "batch-size",
@@ -145,12 +175,12 @@ impl Batcher {
             shared: Arc::default(),
             threads: Vec::new(),
         };
-        for detector in detectors {
-            let shared = batcher.shared.clone();
+        for (number, detector) in detectors.into_iter().enumerate() {
+            let (shared, observer) = (batcher.shared.clone(), observer.clone());
             shared.state.lock().threads += 1;
             let thread = std::thread::Builder::new()
                 .name(name.to_owned())
-                .spawn(move || worker::run(&shared, detector, options));
+                .spawn(move || worker::run(&shared, detector, options, (&*observer, number)));
             batcher.threads.push(thread.map_err(Error::Thread)?);
         }
         Ok(batcher)

@@ -6,17 +6,39 @@ use std::time::Instant;
 
 use super::task::{Request, State, Task};
 use super::turns::{Batch, Id};
-use super::{Answer, Options, Shared};
+use super::{Answer, Observer, Options, Shared};
 use crate::detect::{Detection, Detector, Item};
 use crate::{Error, Result};
 
 /// Works until the batcher is dropped and nothing waits.
-pub(super) fn run(shared: &Shared, mut detector: Detector, options: Options) {
+pub(super) fn run(
+    shared: &Shared,
+    mut detector: Detector,
+    options: Options,
+    (observer, number): (&dyn Observer, usize),
+) {
     let _last = Last(shared);
     let mut done = Vec::new();
     while let Some(batch) = shared.next(options, &mut done) {
         done.extend(batch.tasks.iter().map(|(id, _)| *id));
-        answer(shared, &mut detector, batch);
+        let _work = Work::begin(observer, number);
+        answer(shared, &mut detector, batch, observer);
+    }
+}
+
+/// A batch in work, as the observer sees it.
+struct Work<'a>(&'a dyn Observer, usize);
+
+impl<'a> Work<'a> {
+    fn begin(observer: &'a dyn Observer, number: usize) -> Self {
+        observer.begins(number);
+        Self(observer, number)
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.ends(self.1);
     }
 }
 
@@ -80,13 +102,20 @@ impl Shared {
 }
 
 /// Runs the network on a batch. What is wrong with one request is no other one's trouble.
-fn answer(shared: &Shared, detector: &mut Detector, batch: Batch) {
+fn answer(shared: &Shared, detector: &mut Detector, batch: Batch, observer: &dyn Observer) {
     if batch.requests > 0 {
         shared.runs.fetch_add(1, Relaxed);
         shared.requests.fetch_add(batch.requests as u64, Relaxed);
     }
+    for (_, task) in batch.tasks.iter().filter(|(_, task)| task.shape().is_some()) {
+        observer.waited(task.since.elapsed());
+    }
     let (states, done): (Vec<State>, Vec<_>) = batch.tasks.into_iter().map(|(_, task)| task.split()).unzip();
+    let started = Instant::now();
     let mut found = objects(detector, &states).into_iter();
+    if batch.requests > 0 {
+        observer.ran(started.elapsed());
+    }
     for (state, done) in states.into_iter().zip(done) {
         done(match state {
             State::Request(_) => match found.next() {

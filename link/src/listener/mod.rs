@@ -88,6 +88,12 @@ impl Listener {
         })
     }
 
+    /// Reads the files and checks the settings as [`bind`](Self::bind) does, and takes no port.
+    pub fn check(config: &Config) -> Result<(), Error> {
+        config.check()?;
+        server_config(config, &config.auth).map(drop)
+    }
+
     /// The address listened on, with the port taken if none was named.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr

@@ -50,6 +50,24 @@ pub fn command() -> Command {
                         .arg(Arg::new("camera").value_name("NAME").required(true).help("The camera's stream name")),
                 ),
         )
+        .subcommand(
+            Command::new("users")
+                .about("Says who may log in to the web page.")
+                .subcommand_required(true)
+                .subcommand(
+                    Command::new("add")
+                        .about("Adds a user, or gives one another password, which is typed or comes as a line of the standard input.")
+                        .arg(
+                            Arg::new("file")
+                                .long("file")
+                                .value_name("FILE")
+                                .required(true)
+                                .value_parser(value_parser!(PathBuf))
+                                .help("The file of web.users; made if there is none"),
+                        )
+                        .arg(Arg::new("user").value_name("NAME").required(true).help("The user's name")),
+                ),
+        )
 }
 
 fn with_options(mut command: Command) -> Command {

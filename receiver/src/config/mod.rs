@@ -9,6 +9,7 @@ pub mod options;
 mod outputs;
 pub mod places;
 pub mod reference;
+pub mod reload;
 
 pub use error::{Error, Origin};
 pub use flags::command;
@@ -44,6 +45,13 @@ pub struct Config {
     pub rtsp: Rtsp,
     /// What restored pictures are made of and say.
     pub view: View,
+    /// The web page.
+    pub web: Web,
+    /// Where metrics are served; none of its options has a default.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// When a thread counts as stuck.
+    pub health: Health,
     /// Recordings.
     pub record: Record,
     /// Event clips.
@@ -164,6 +172,39 @@ pub enum Enhance {
     Always,
 }
 
+/// `[web]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Web {
+    pub address: Option<SocketAddr>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub users: Option<PathBuf>,
+    pub insecure: bool,
+    pub bitrate: u32,
+    pub max_viewers: usize,
+    pub max_replays: usize,
+    pub max_sessions: usize,
+    pub session_hours: u64,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Metrics {
+    pub address: Option<SocketAddr>,
+}
+
+/// `[health]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Health {
+    pub stall_after: u64,
+}
+
 /// `[record]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -220,6 +261,17 @@ pub struct Status {
 #[allow(missing_docs)]
 pub struct Log {
     pub filter: String,
+    pub format: LogFormat,
+}
+
+/// What the log looks like.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 impl Config {
@@ -267,6 +319,7 @@ impl Config {
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
         }
+        self.check_web()?;
         let track = &self.track;
         if track.low_threshold > track.high_threshold || track.high_threshold > track.new_threshold {
             return Err(Error::Conflict(format!(
@@ -278,5 +331,28 @@ impl Config {
             return conflict("track.enabled is false, so there must be no [[zone]] and no [[line]]");
         }
         self.check_outputs()
+    }
+
+    /// The page shows what cameras see: it is for those who may see it.
+    fn check_web(&self) -> Result<(), Error> {
+        let conflict = |text: &str| Err(Error::Conflict(text.into()));
+        let web = &self.web;
+        if web.certificate.is_some() != web.key.is_some() {
+            return conflict("web.certificate and web.key belong together: one of them is not set");
+        }
+        let Some(address) = web.address.filter(|_| !web.insecure) else {
+            return Ok(());
+        };
+        if web.users.is_none() {
+            return conflict(
+                "nobody could log in: set web.users (`cis-receiver users add` makes the file), or show the page to everybody with web.insecure",
+            );
+        }
+        if web.certificate.is_none() && !address.ip().is_loopback() {
+            return Err(Error::Conflict(format!(
+                "web.address {address} is not this machine alone, and passwords would travel in the clear: set web.certificate and web.key, or web.insecure when a proxy does TLS",
+            )));
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::options::{Kind, OPTIONS, Opt};
 use super::places::TABLES;
+use super::reload::RELOADABLE;
 use std::fmt::Write;
 
 /// What `cis-receiver keys` writes: set in the example, so that it is complete.
@@ -18,13 +19,17 @@ pub fn markdown() -> String {
         if first {
             let _ = write!(
                 text,
-                "\n### [{section}]\n\n| field | legal | default | what |\n|---|---|---|---|\n"
+                "\n### [{section}]\n\n| field | legal | default | changes by | what |\n|---|---|---|---|---|\n"
             );
         }
+        let changes = match RELOADABLE.contains(&opt.key) {
+            true => "SIGHUP",
+            false => "restart",
+        };
         let default = opt.default.map_or("unset".into(), |d| format!("`{d}`"));
         let _ = writeln!(
             text,
-            "| `{name}` | {} | {default} | {} |",
+            "| `{name}` | {} | {default} | {changes} | {} |",
             opt.kind.to_string().replace('|', "\\|"),
             opt.help
         );

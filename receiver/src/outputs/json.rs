@@ -4,6 +4,7 @@
 use super::rotate::RotatingFile;
 use super::{Meter, Output, text};
 use crate::config;
+use crate::health::{Health, Pulse};
 use crate::report::{Event, Report};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, Write};
@@ -22,16 +23,18 @@ pub struct Events(Lines);
 impl Json {
     /// Opens the output and starts the thread `cis-json`; there is none when the output is `none`. The thread ends,
     /// everything written, when the output is dropped.
-    pub fn start(config: &config::Json) -> io::Result<Option<(Self, JoinHandle<()>)>> {
-        let started = Lines::start("json", "cis-json", "json.output", &config.output, config)?;
+    pub fn start(config: &config::Json, health: &Health) -> io::Result<Option<(Self, JoinHandle<()>)>> {
+        let pulse = health.watch("cis-json");
+        let started = Lines::start("json", pulse, "json.output", &config.output, config)?;
         Ok(started.map(|(lines, thread)| (Self(lines), thread)))
     }
 }
 
 impl Events {
     /// The same for events, on the thread `cis-events`.
-    pub fn start(config: &config::Json) -> io::Result<Option<(Self, JoinHandle<()>)>> {
-        let started = Lines::start("json.events", "cis-events", "json.events", &config.events, config)?;
+    pub fn start(config: &config::Json, health: &Health) -> io::Result<Option<(Self, JoinHandle<()>)>> {
+        let pulse = health.watch("cis-events");
+        let started = Lines::start("json.events", pulse, "json.events", &config.events, config)?;
         Ok(started.map(|(lines, thread)| (Self(lines), thread)))
     }
 }
@@ -73,7 +76,7 @@ struct Lines {
 impl Lines {
     fn start(
         name: &'static str,
-        thread: &str,
+        pulse: Arc<Pulse>,
         option: &str,
         path: &Path,
         config: &config::Json,
@@ -85,9 +88,9 @@ impl Lines {
         };
         let meter = Arc::new(Meter::new(name));
         let (queue, lines) = bounded(config.queue);
-        let thread = std::thread::Builder::new().name(thread.into()).spawn({
+        let thread = std::thread::Builder::new().name(pulse.name.into()).spawn({
             let meter = meter.clone();
-            move || write_all(target, &lines, &meter)
+            move || write_all(target, &lines, &meter, &pulse)
         })?;
         Ok(Some((Self { queue, meter }, thread)))
     }
@@ -133,7 +136,7 @@ impl Target {
 }
 
 /// Writes until the queue is closed; flushes whenever it is empty, so that a line is seen at once.
-fn write_all(mut target: Target, queue: &Receiver<Vec<u8>>, meter: &Meter) {
+fn write_all(mut target: Target, queue: &Receiver<Vec<u8>>, meter: &Meter, pulse: &Pulse) {
     let mut healthy = true;
     let mut told = |result: io::Result<()>, lines: u64| match result {
         Ok(()) => {
@@ -148,8 +151,10 @@ fn write_all(mut target: Target, queue: &Receiver<Vec<u8>>, meter: &Meter) {
         }
     };
     while let Ok(line) = queue.recv() {
+        let mut _work = pulse.work();
         told(target.write_line(&line), 1);
         while let Ok(line) = queue.try_recv() {
+            _work = pulse.work();
             told(target.write_line(&line), 1);
         }
         told(target.flush(), 0);

@@ -3,6 +3,7 @@
 use super::Stats;
 use super::writer::{Job, Reel, Writer};
 use crate::config;
+use crate::health::Pulse;
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_codec::frame::Header;
@@ -24,6 +25,7 @@ impl Recorder {
     /// Starts the thread `cis-record`; `ask_key` asks a stream's camera for a key frame, at which the next file can begin.
     pub fn start(
         config: &config::Record,
+        pulse: Arc<Pulse>,
         ask_key: impl Fn(&StreamName) + Send + 'static,
     ) -> io::Result<Option<(Self, JoinHandle<()>)>> {
         let Some(folder) = &config.folder else {
@@ -36,7 +38,7 @@ impl Recorder {
         let writer = Writer::new(folder, config, stats.clone(), Box::new(ask_key));
         let thread = std::thread::Builder::new()
             .name("cis-record".into())
-            .spawn(move || writer.run(&jobs))?;
+            .spawn(move || writer.run(&jobs, &pulse))?;
         Ok(Some((Self { queue, stats }, thread)))
     }
 

@@ -5,6 +5,7 @@ use super::file::{self, Open};
 use super::name::Name;
 use super::retention::{Limits, Retention};
 use crate::config::{self, SyncWhen};
+use crate::health::Pulse;
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_link::StreamName;
@@ -100,10 +101,12 @@ impl Writer {
     }
 
     /// Writes until nobody can send any more.
-    pub fn run(mut self, queue: &Receiver<Job>) {
+    pub fn run(mut self, queue: &Receiver<Job>, pulse: &Pulse) {
         self.look();
         loop {
-            match queue.recv_timeout(LOOK.saturating_sub(self.looked.elapsed())) {
+            let next = queue.recv_timeout(LOOK.saturating_sub(self.looked.elapsed()));
+            let _work = pulse.work();
+            match next {
                 Ok(Job::Unit {
                     reel,
                     data,

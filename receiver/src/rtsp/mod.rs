@@ -1,11 +1,9 @@
-//! The RTSP server: one thread, one mount point per open stream, one restoring pipeline per watched stream.
+//! The RTSP server: one thread, one mount point per open stream, one encoding pipeline per watched stream.
 
 mod factory;
-mod view;
 
-pub use factory::Settings;
-pub use view::{Enhancement, Frame, View};
-
+use crate::live::Live;
+use crate::view::{View, encode};
 use crate::{Error, config};
 use cis_link::StreamName;
 use factory::Factory;
@@ -27,18 +25,14 @@ pub struct Server {
     mounts: RTSPMountPoints,
     main_loop: glib::MainLoop,
     address: SocketAddr,
-    settings: Settings,
+    settings: Arc<Live<encode::Settings>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Binds the address and starts the thread `cis-rtsp`. GStreamer and the cis elements must be there.
-    pub fn start(config: &config::Rtsp, settings: Settings) -> Result<Self, Error> {
-        for (name, package) in factory::ELEMENTS {
-            if gst::ElementFactory::find(name).is_none() {
-                return Err(Error::MissingElement { name, package });
-            }
-        }
+    /// Players who come find the settings of that moment.
+    pub fn start(config: &config::Rtsp, settings: Arc<Live<encode::Settings>>) -> Result<Self, Error> {
         let (server, mounts, pool) = (RTSPServer::new(), RTSPMountPoints::new(), RTSPSessionPool::new());
         pool.set_max_sessions(config.max_clients);
         server.set_address(&config.address.ip().to_string());

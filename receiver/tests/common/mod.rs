@@ -2,6 +2,7 @@
 //! of the real coder. The networks are those of the fixture bundle: cells of bright latents are objects.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod http;
 pub mod process;
 pub mod server;
 

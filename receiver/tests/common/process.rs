@@ -6,6 +6,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+/// The program. A test within the crate has none.
+fn program() -> &'static str {
+    option_env!("CARGO_BIN_EXE_cis-receiver").expect("this is no integration test")
+}
+
 /// A running `cis-receiver`, its log at hand.
 pub struct Process {
     pub child: Child,
@@ -14,11 +19,17 @@ pub struct Process {
 
 impl Process {
     pub fn start(site: &Site, toml: &str) -> Self {
+        Self::start_with(site, toml, &[])
+    }
+
+    /// The same with further environment variables.
+    pub fn start_with(site: &Site, toml: &str, environment: &[(&str, &str)]) -> Self {
         std::fs::write(site.path("receiver.toml"), toml).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cis-receiver"))
+        let mut child = Command::new(program())
             .arg("--config")
             .arg(site.path("receiver.toml"))
             .env("CIS_ONNXRUNTIME", runtime().library())
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -42,17 +53,17 @@ impl Process {
 
     /// Where cameras connect.
     pub fn address(&mut self) -> SocketAddr {
+        self.told("listening for cameras on ", ' ')
+    }
+
+    /// The address that the log tells between these.
+    pub fn told(&mut self, before: &str, after: char) -> SocketAddr {
         let mut found = None;
-        wait_for("the receiver listens", || {
+        wait_for(before, || {
             assert_eq!(self.child.try_wait().unwrap(), None, "{}", self.log.lock());
-            found = self.log.lock().lines().find_map(|line| {
-                line.split_once("listening for cameras on ")?
-                    .1
-                    .split(' ')
-                    .next()?
-                    .parse()
-                    .ok()
-            });
+            let log = self.log.lock();
+            let mut lines = log.lines();
+            found = lines.find_map(|line| line.split_once(before)?.1.split(after).next()?.parse().ok());
             found.is_some()
         });
         found.unwrap()

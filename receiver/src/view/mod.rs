@@ -1,15 +1,21 @@
-//! The operator's view of one stream: feeds the restoring pipeline while there is one, and keeps the current group of
-//! frames, so that a new viewer sees a picture at once without asking the camera's thin uplink for a key frame.
+//! The operator's view of one stream: runs and feeds the restoring pipeline while somebody watches, and keeps the current group of
+//! frames, so that a new viewer sees a picture at once without asking the camera's thin uplink for a key frame. Transports
+//! (RTSP, the web page) encode the pictures for their viewers.
+
+pub mod encode;
+pub mod restore;
 
 use crate::stats::Counter;
 use bytes::Bytes;
 use cis_codec::frame::Header;
+use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSrc;
 use gstcis::caps::StreamCaps;
 use gstcis::regions::{self, Region};
 use parking_lot::Mutex;
-use std::sync::Arc;
+use restore::{Restoration, Viewers};
+use std::sync::{Arc, LazyLock};
 
 /// Bounds of the group that is kept: what entropy decoding replays in well under a second.
 const GROUP_UNITS: usize = 300;
@@ -18,6 +24,9 @@ const GROUP_BYTES: usize = 2 << 20;
 const BACKLOG: u64 = 2;
 /// Units in the pipeline beyond which it is stuck: nothing more goes in before the next key frame.
 const STUCK: u64 = 600;
+
+/// What the reference time stamp of each picture means: when its frame was captured.
+pub static CAPTURED: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
 
 /// One frame for the viewer.
 #[derive(Clone, Debug)]
@@ -50,6 +59,10 @@ struct Kept {
 
 /// The view of one stream.
 pub struct View {
+    /// Held while the pipeline starts and ends. The pipeline's own threads never take it.
+    running: Mutex<Option<Restoration>>,
+    viewers: Viewers,
+    settings: restore::Settings,
     state: Mutex<State>,
     unrestored: Arc<Counter>,
     ask_key: Box<dyn Fn() + Send + Sync>,
@@ -73,17 +86,23 @@ struct State {
     entrance: Option<AppSrc>,
     /// The pipeline has everything since a key frame.
     fed: bool,
+    /// The stream is over.
+    ended: bool,
 }
 
 impl View {
     /// A view that nobody watches. `unrestored` counts frames left out of the picture; `ask_key` asks the camera for a key frame;
     /// `enhance` is told whether somebody watches, and whether the enhancement has to begin anew for that.
     pub fn new(
+        settings: restore::Settings,
         unrestored: Arc<Counter>,
         ask_key: impl Fn() + Send + Sync + 'static,
         enhance: impl Fn(bool, bool) + Send + Sync + 'static,
     ) -> Self {
         Self {
+            running: Mutex::default(),
+            viewers: Viewers::default(),
+            settings,
             state: Mutex::default(),
             unrestored,
             ask_key: Box::new(ask_key),
@@ -94,6 +113,31 @@ impl View {
     /// Whether a restoring pipeline runs.
     pub fn watched(&self) -> bool {
         self.state.lock().entrance.is_some()
+    }
+
+    /// Somebody watches: restored pictures go into this entrance (see [`pictures`]) until [`View::unwatch`].
+    pub fn watch(&self, viewer: AppSrc) -> Result<(), glib::BoolError> {
+        let mut running = self.running.lock();
+        self.viewers.add(viewer.clone());
+        if running.is_none() {
+            let started = Restoration::start(&self.settings, self.viewers.clone(), self.unrestored.clone());
+            let started = started.inspect_err(|_| {
+                self.viewers.remove(&viewer);
+            })?;
+            self.attach(started.entrance().clone());
+            *running = Some(started);
+        }
+        Ok(())
+    }
+
+    /// Somebody has gone; with the last one the pipeline ends. Waits for it, so no thread of a pipeline may call this.
+    pub fn unwatch(&self, viewer: &AppSrc) {
+        let mut running = self.running.lock();
+        if self.viewers.remove(viewer)
+            && let Some(last) = running.take()
+        {
+            self.detach(last.entrance());
+        }
     }
 
     /// The next frame of the stream.
@@ -153,8 +197,13 @@ impl View {
     }
 
     /// A pipeline starts: it gets the current group, of which only the newest frame is shown.
-    pub fn attach(&self, entrance: AppSrc) {
+    fn attach(&self, entrance: AppSrc) {
         let mut state = self.state.lock();
+        if state.ended {
+            // An error says that the pipeline is going down already.
+            let _ = entrance.end_of_stream();
+            return;
+        }
         entrance.set_caps(state.caps.as_ref());
         state.fed = !state.group.is_empty();
         let mut has_enhancement = false;
@@ -182,7 +231,7 @@ impl View {
     }
 
     /// The pipeline of that entrance has ended.
-    pub fn detach(&self, entrance: &AppSrc) {
+    fn detach(&self, entrance: &AppSrc) {
         let mut state = self.state.lock();
         if state.entrance.as_ref() == Some(entrance) {
             state.entrance = None;
@@ -195,6 +244,7 @@ impl View {
     pub fn end(&self) {
         let mut state = self.state.lock();
         state.forget();
+        state.ended = true;
         if let Some(entrance) = state.entrance.take() {
             // An error says that the pipeline is going down already.
             let _ = entrance.end_of_stream();
@@ -247,6 +297,17 @@ impl State {
     }
 }
 
+/// The entrance of a viewer's pipeline.
+pub fn pictures() -> AppSrc {
+    AppSrc::builder()
+        .name("pictures")
+        .is_live(true)
+        .format(gst::Format::Time)
+        .do_timestamp(true)
+        .max_bytes(0)
+        .build()
+}
+
 fn caps(header: &Header) -> gst::Caps {
     let (width, height) = (header.source.width, header.source.height);
     // The camera's rate is not in its units, and the view leaves frames out anyway.
@@ -274,6 +335,10 @@ fn send(entrance: &AppSrc, frame: &Frame, shown: bool, at: Option<gst::ClockTime
             .regions
             .iter()
             .for_each(|region| regions::attach(buffer, region));
+        if frame.header.capture_utc_ns != 0 {
+            let captured = gst::ClockTime::from_nseconds(frame.header.capture_utc_ns);
+            gst::ReferenceTimestampMeta::add(buffer, &CAPTURED, captured, None);
+        }
     }
     // An error says that the pipeline is going down; `detach` follows.
     let _ = entrance.push_buffer(buffer);
