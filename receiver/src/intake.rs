@@ -351,7 +351,7 @@ impl Intake {
             Err(e) => return feed.failed(&e),
         };
         feed.healthy = true;
-        stream.stats.decoded(frame.header);
+        stream.stats.decoded(&frame.header);
         feed.newest_ns = Some(frame.header.pts_ns);
         if frame.header.key {
             feed.enhancement.reset();

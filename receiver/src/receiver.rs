@@ -63,7 +63,12 @@ impl Receiver {
         gstcis::plugin_register_static()?;
         let mut services = Services::start().map_err(Error::Thread)?;
         let (health, times) = (Arc::new(Health::new(stall_after(config))), Detection::default());
-        let endpoints = Endpoints::start(config.metrics.address, health.clone(), times.clone(), &mut services)?;
+        let endpoints = Endpoints::start(
+            config.metrics.address,
+            health.clone(),
+            times.clone(),
+            &mut services,
+        )?;
         let bundle = match &config.model.folder {
             Some(folder) => Bundle::load(folder)?,
             None => Bundle::embedded()?,
@@ -104,10 +109,12 @@ impl Receiver {
             move |stream: &_| link.ask_key(stream)
         };
         let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
-        let (outputs, writers) = outputs(config, clips.clone(), &health, &mut services).map_err(Error::Output)?;
-        let (recorder, record_thread) = Recorder::start(&config.record, health.watch("cis-record"), ask_key())
-            .map_err(Error::Output)?
-            .unzip();
+        let (outputs, writers) =
+            outputs(config, clips.clone(), &health, &mut services).map_err(Error::Output)?;
+        let (recorder, record_thread) =
+            Recorder::start(&config.record, health.watch("cis-record"), ask_key())
+                .map_err(Error::Output)?
+                .unzip();
         let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
         let sources = Sources {
             registry: registry.clone(),
@@ -119,7 +126,15 @@ impl Receiver {
         };
         let limits = limits(&config.listen);
         let results = Results::new(outputs.clone(), registry.clone());
-        let lanes = Lanes::start(detectors, &config.detect, bundle, params.clone(), results, &health, times)?;
+        let lanes = Lanes::start(
+            detectors,
+            &config.detect,
+            bundle,
+            params.clone(),
+            results,
+            &health,
+            times,
+        )?;
         let (status, intervals) = bounded(1);
         let interval = Duration::from_secs(config.status.interval);
         let status_thread =

@@ -275,7 +275,12 @@ impl Sources {
         )?;
         if let Some(recorded) = &self.recorded {
             let count = |counter: &Counter| [([], counter.get() as f64)];
-            page.counter("cis_recordings_begun", None, "Recorded files that were begun", count(&recorded.begun))?;
+            page.counter(
+                "cis_recordings_begun",
+                None,
+                "Recorded files that were begun",
+                count(&recorded.begun),
+            )?;
             page.counter(
                 "cis_recordings_deleted",
                 None,

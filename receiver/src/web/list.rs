@@ -42,7 +42,8 @@ impl Known {
     fn update(&mut self, open: Vec<Arc<Stream>>) -> Vec<Value> {
         let names: Vec<String> = open.iter().map(|stream| stream.name.to_string()).collect();
         for name in std::mem::replace(&mut self.before, names.clone()) {
-            self.gone.insert(name, (Instant::now(), clock::text(clock::now())));
+            self.gone
+                .insert(name, (Instant::now(), clock::text(clock::now())));
         }
         self.gone.retain(|name, _| !names.contains(name));
         while self.gone.len() > GONE {

@@ -46,5 +46,10 @@ pub fn streams(library: &Library) -> io::Result<Vec<String>> {
 /// The recordings of a camera, newest first.
 pub fn list(library: &Library, stream: &StreamName) -> io::Result<Vec<Recording>> {
     let segments = library.segments(stream)?;
-    Ok(segments.into_iter().rev().take(LISTED).map(Recording::from).collect())
+    Ok(segments
+        .into_iter()
+        .rev()
+        .take(LISTED)
+        .map(Recording::from)
+        .collect())
 }
