@@ -1,9 +1,11 @@
 //! What the program does with its command line: `load` it, then `run` it.
 
-use crate::config::{self, Config};
+use crate::cluster::Gateway;
+use crate::config::{self, Config, Role};
 use crate::{Error, Receiver, replay, signals};
 use anyhow::Context;
 use clap::ArgMatches;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What the command line asks for.
@@ -14,6 +16,10 @@ pub enum Task {
     Receive(Box<Config>),
     /// Play recordings again.
     Replay(Box<replay::Task>),
+    /// Be the gateway of cameras until a signal comes.
+    Gateway(Box<Config>),
+    /// Work for gateways until a signal comes.
+    Work(Box<Config>),
     /// Print the configuration with all defaults filled in.
     CheckConfig(toml::Table),
     /// Make a certificate authority and the receiver's certificate.
@@ -35,13 +41,24 @@ pub enum Task {
 /// Reads the command line, the environment and the configuration file. Ends the process on `--help` and on flags that do not exist.
 pub fn load() -> Result<Task, config::Error> {
     let matches = config::command().get_matches();
+    let config = |matches, role| Config::load(matches, role).map(|(config, _)| Box::new(config));
     match matches.subcommand() {
-        None => Ok(Task::Receive(Box::new(Config::load(&matches)?.0))),
+        None => config(&matches, Role::Receiver).map(Task::Receive),
+        Some(("gateway", gateway)) => config(gateway, Role::Gateway).map(Task::Gateway),
+        Some(("worker", worker)) => config(worker, Role::Worker).map(Task::Work),
         Some(("keys", keys)) => Ok(keys_task(keys)),
         Some((name @ ("redetect" | "export"), replay)) => {
             Ok(Task::Replay(Box::new(replay::parse(name, replay)?)))
         }
-        Some((_, check)) => Ok(Task::CheckConfig(Config::load(check)?.1)),
+        Some((_, check)) => Ok(Task::CheckConfig(Config::load(check, role(check))?.1)),
+    }
+}
+
+fn role(matches: &ArgMatches) -> Role {
+    match matches.get_one::<String>("as").map(String::as_str) {
+        Some("gateway") => Role::Gateway,
+        Some("worker") => Role::Worker,
+        _ => Role::Receiver,
     }
 }
 
@@ -64,7 +81,9 @@ fn keys_task(matches: &ArgMatches) -> Task {
 /// Does it.
 pub fn run(task: Task) -> anyhow::Result<()> {
     match task {
-        Task::Receive(config) => receive(&config).map_err(Into::into),
+        Task::Receive(config) => receive(&config, Receiver::start).map_err(Into::into),
+        Task::Gateway(config) => gateway(&config).map_err(Into::into),
+        Task::Work(config) => receive(&config, Receiver::start_worker).map_err(Into::into),
         Task::Replay(task) => task.run(),
         Task::CheckConfig(table) => {
             print!("{table}");
@@ -90,24 +109,17 @@ pub fn run(task: Task) -> anyhow::Result<()> {
     }
 }
 
-fn receive(config: &Config) -> Result<(), Error> {
+fn receive(config: &Config, start: impl FnOnce(&Config) -> Result<Receiver, Error>) -> Result<(), Error> {
     // Before any thread starts, so that no signal is missed while the model loads.
     let signal = signals::watch().map_err(Error::Thread)?;
-    let receiver = Receiver::start(config)?;
-    tracing::info!("listening for cameras on {} (QUIC)", receiver.address());
+    let receiver = start(config)?;
+    if receiver.address().port() != 0 {
+        welcome(config, receiver.address());
+    }
     if let Some(address) = receiver.rtsp_address() {
         tracing::info!("views at rtsp://{address}/STREAM");
     }
-    if config.listen.insecure {
-        tracing::warn!("insecure: every camera is accepted");
-    }
-    let name = loop {
-        match signal.recv() {
-            Ok(signals::Wish::Reload) => receiver.reload(),
-            Ok(signals::Wish::End(name)) => break name,
-            Err(_) => break "no signal can come",
-        }
-    };
+    let name = signals::wait(&signal, || receiver.reload());
     tracing::info!("{name}: shutting down");
     let totals = receiver.shutdown();
     tracing::info!(
@@ -129,4 +141,21 @@ fn receive(config: &Config) -> Result<(), Error> {
         tracing::info!("summary of {delivery}");
     }
     Ok(())
+}
+
+fn gateway(config: &Config) -> Result<(), Error> {
+    let signal = signals::watch().map_err(Error::Thread)?;
+    let gateway = Gateway::start(config)?;
+    welcome(config, gateway.address());
+    let name = signals::wait(&signal, || gateway.reload());
+    tracing::info!("{name}: shutting down");
+    tracing::info!("summary: {}", gateway.shutdown());
+    Ok(())
+}
+
+fn welcome(config: &Config, address: SocketAddr) {
+    tracing::info!("listening for cameras on {address} (QUIC)");
+    if config.listen.insecure {
+        tracing::warn!("insecure: every camera is accepted");
+    }
 }

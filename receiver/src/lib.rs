@@ -12,6 +12,7 @@
 mod bundles;
 mod clips;
 mod clock;
+pub mod cluster;
 pub mod config;
 mod detect;
 mod error;
@@ -26,6 +27,7 @@ mod report;
 mod rtsp;
 mod services;
 mod signals;
+mod source;
 mod stats;
 mod status;
 mod storage;

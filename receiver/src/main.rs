@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         }
     };
     let filter = match &task {
-        cli::Task::Receive(config) => config.log.filter.as_str(),
+        cli::Task::Receive(config) | cli::Task::Gateway(config) | cli::Task::Work(config) => {
+            config.log.filter.as_str()
+        }
         _ => "info,onnxruntime=warn",
     };
     let filter = match EnvFilter::try_new(filter) {

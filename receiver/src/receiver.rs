@@ -3,6 +3,7 @@
 
 use crate::bundles::Bundles;
 use crate::clips::Clips;
+use crate::cluster::worker;
 use crate::config::{self, Config};
 use crate::detect::Results;
 use crate::intake::Intake;
@@ -12,6 +13,7 @@ use crate::outputs::{Delivery, Events, Json, Mqtt, Nats, Output, Outputs, Webhoo
 use crate::record::Recorder;
 use crate::rtsp::{self, Server};
 use crate::services::Services;
+use crate::source::{Cameras, Source};
 use crate::stats::Snapshot;
 use crate::storage::Storage;
 use crate::stream::Registry;
@@ -22,14 +24,15 @@ use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
 use cis_inference::runtime::{Runtime, SessionOptions};
 use crossbeam_channel::{Sender, bounded};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A running receiver. Dropping it without [`Receiver::shutdown`] does the same.
 pub struct Receiver {
-    link: Arc<Link>,
+    cameras: Arc<dyn Cameras>,
+    address: SocketAddr,
     rtsp: Option<Arc<Server>>,
     registry: Arc<Registry>,
     outputs: Outputs,
@@ -42,6 +45,25 @@ pub struct Receiver {
 impl Receiver {
     /// Loads the model, opens every output, binds the addresses and starts.
     pub fn start(config: &Config) -> Result<Self, Error> {
+        Self::of_source(config, |_, bundles, _| {
+            Link::source(&config.listen, bundles.names())
+        })
+    }
+
+    /// The same as a worker: cameras come from the broker of `[cluster]`, and results go there, too.
+    pub fn start_worker(config: &Config) -> Result<Self, Error> {
+        let mut config = config.clone();
+        // What waits is with the broker: there is no need to leave frames out.
+        config.detect.when_full = config::WhenFull::Wait;
+        Self::of_source(&config, |bundle, _, services| {
+            worker::source(&config, bundle.id(), services)
+        })
+    }
+
+    fn of_source(
+        config: &Config,
+        open: impl FnOnce(&Bundle, &Bundles, &mut Services) -> Result<Source, Error>,
+    ) -> Result<Self, Error> {
         gst::init()?;
         gstcis::plugin_register_static()?;
         let bundle = match &config.model.folder {
@@ -68,19 +90,24 @@ impl Receiver {
         let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|e| prior_error(e.to_string()))?);
         let bundles = Bundles::of(&bundle).map_err(|e| prior_error(e.to_string()))?;
 
-        let (link, events) = Link::bind(&config.listen, bundles.names())?;
-        let link = Arc::new(link);
+        let mut services = Services::start().map_err(Error::Thread)?;
+        let Source {
+            cameras,
+            units,
+            address,
+            results: published,
+        } = open(&bundle, &bundles, &mut services)?;
         let rtsp = match config.rtsp.enabled {
             true => Some(Arc::new(Server::start(&config.rtsp, view_settings(config))?)),
             false => None,
         };
-        let mut services = Services::start().map_err(Error::Thread)?;
         let ask_key = || {
-            let link = link.clone();
-            move |stream: &_| link.ask_key(stream)
+            let cameras = cameras.clone();
+            move |stream: &_| cameras.ask_key(stream)
         };
         let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
-        let (outputs, writers) = outputs(config, clips.clone(), &mut services).map_err(Error::Output)?;
+        let (outputs, writers) =
+            outputs(config, published, clips.clone(), &mut services).map_err(Error::Output)?;
         let (recorder, record_thread) = Recorder::start(&config.record, ask_key())
             .map_err(Error::Output)?
             .unzip();
@@ -94,7 +121,7 @@ impl Receiver {
         let status_thread =
             status::start(interval, registry.clone(), outputs.meters(), stopped).map_err(Error::Thread)?;
         let intake = Intake {
-            link: link.clone(),
+            cameras: cameras.clone(),
             lanes,
             storage: Storage { recorder, clips },
             rtsp: rtsp.clone(),
@@ -107,7 +134,7 @@ impl Receiver {
         };
         let intake_thread = std::thread::Builder::new()
             .name("cis-intake".into())
-            .spawn(move || intake.run(&events))
+            .spawn(move || intake.run(&*units))
             .map_err(Error::Thread)?;
         // In the order in which they end: each when nobody feeds it any more.
         let threads = [
@@ -121,7 +148,8 @@ impl Receiver {
         .flatten()
         .chain(writers);
         Ok(Self {
-            link,
+            cameras,
+            address: address.unwrap_or(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)),
             rtsp,
             registry,
             outputs,
@@ -132,9 +160,9 @@ impl Receiver {
         })
     }
 
-    /// Where cameras connect.
+    /// Where cameras connect; port 0 for a worker, to which none do.
     pub fn address(&self) -> SocketAddr {
-        self.link.address()
+        self.address
     }
 
     /// Where players connect, when views are served.
@@ -167,7 +195,7 @@ impl Receiver {
 
     /// Reads certificates and tokens anew.
     pub fn reload(&self) {
-        match self.link.reload() {
+        match self.cameras.reload() {
             Ok(()) => tracing::info!("certificates and tokens read anew"),
             Err(e) => tracing::error!("certificates and tokens stay as they were: {e}"),
         }
@@ -179,7 +207,7 @@ impl Receiver {
     }
 
     fn end(&mut self) -> Totals {
-        self.link.close();
+        self.cameras.close();
         self.stop = None;
         let meters = self.outputs.meters();
         // Outputs end when nobody holds them any more: the detector, which ends first, and this.
@@ -241,6 +269,7 @@ pub struct Totals {
 /// All outputs, and the threads of those that write files.
 fn outputs(
     config: &Config,
+    published: Option<Box<dyn Output>>,
     clips: Option<Clips>,
     services: &mut Services,
 ) -> std::io::Result<(Outputs, Vec<JoinHandle<()>>)> {
@@ -262,7 +291,7 @@ fn outputs(
     ];
     let threads = [json_thread, events_thread];
     Ok((
-        Outputs::new(outputs.into_iter().flatten()),
+        Outputs::new(outputs.into_iter().flatten().chain(published)),
         threads.into_iter().flatten().collect(),
     ))
 }
@@ -279,7 +308,7 @@ fn params(config: &config::Detect, bundle: &Bundle) -> Result<Params, Error> {
     })
 }
 
-fn limits(config: &config::Listen) -> Limits {
+pub(crate) fn limits(config: &config::Listen) -> Limits {
     // The largest input that the networks take has 128x128 latents in each of at most 64 channels.
     Limits {
         max_latents: 1 << 20,

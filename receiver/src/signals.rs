@@ -37,3 +37,14 @@ pub fn watch() -> io::Result<Receiver<Wish>> {
         })?;
     Ok(receiver)
 }
+
+/// Waits for the signal that ends the process, its name; `reload` is called for each that asks for it.
+pub fn wait(wishes: &Receiver<Wish>, reload: impl Fn()) -> &'static str {
+    loop {
+        match wishes.recv() {
+            Ok(Wish::Reload) => reload(),
+            Ok(Wish::End(name)) => return name,
+            Err(_) => return "no signal can come",
+        }
+    }
+}
