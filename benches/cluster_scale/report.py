@@ -6,13 +6,13 @@ BEGIN, END = "<!-- scale:begin -->\n", "<!-- scale:end -->"
 def table(results):
     first = results["drain"][0]
     rows = [
-        "| workers | frames/s | against one | worker CPU, ms a frame | cores in use by workers | largest share of a worker | latency p50, ms | p95, ms |",
+        "| workers | frames/s | cores that the workers got | worker CPU, ms a frame | frames a second of worker CPU | largest share of a worker | latency p50, ms | p95, ms |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for drain, live in zip(results["drain"], results["live"]):
         rows.append(
-            f"| {drain['workers']} | {drain['frames_per_second']:.1f} | {drain['frames_per_second'] / first['frames_per_second']:.2f} "
-            f"| {drain['worker_cpu_ms_per_frame']:.1f} | {drain['cpu_seconds_per_second']:.2f} | {100 * max(drain['worker_cpu_share']):.0f} % "
+            f"| {drain['workers']} | {drain['frames_per_second']:.1f} | {drain['cpu_seconds_per_second']:.2f} "
+            f"| {drain['worker_cpu_ms_per_frame']:.1f} | {1e3 / drain['worker_cpu_ms_per_frame']:.0f} | {100 * max(drain['worker_cpu_share']):.0f} % "
             f"| {live['latency_ms_p50']:.0f} | {live['latency_ms_p95']:.0f} |")
     live = results["live"][0]
     mean = {key: sum(run[key] for run in results["drain"]) / len(results["drain"]) for key in first if isinstance(first[key], float)}
