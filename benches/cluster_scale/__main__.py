@@ -1,5 +1,6 @@
 """What gateways and workers do with 1 to N workers on this machine, all of it real: broker, QUIC, networks, processes.
 
+*Ingest*: cameras give their units as fast as they are taken, no worker works; the broker stores each and delivers it once, to this program.
 For each number of workers two runs. *Drain*: the broker holds the units of all cameras before the first worker works; the time from
 the first result to the last is what the workers can do. *Live*: cameras at their pace; the latency is that from the unit at the broker
 to its result there, as a subscriber of both sees it. Processor seconds are those of the processes themselves, which a busy machine
@@ -39,25 +40,44 @@ def cpu_between(processes, before):
     return [process.cpu() - start for process, start in zip(processes, before)]
 
 
+def ingest(site, args, recording):
+    prefix = "ingest"
+    gateway, port = site.gateway(prefix)
+    units = Listener(site.port, f"{prefix.upper()}_UNITS")
+    before = [gateway.cpu(), site.broker.cpu()]
+    cameras = site.cameras(prefix, port, recording, args.cameras, sync=False)
+    total = args.cameras * args.ingest_frames
+    seen = units.wait(total)
+    gateway_cpu, broker_cpu = cpu_between([gateway, site.broker], before)
+    for process in [cameras, gateway]:
+        process.end()
+    return {
+        "units": total,
+        "seconds": seen[-1][0] - seen[0][0],
+        "gateway_cpu_ms": 1e3 * gateway_cpu / total,
+        "broker_cpu_ms": 1e3 * broker_cpu / total,
+        "unit_bytes": sum(len(body) for _, _, _, body in seen) / total,
+        "header_bytes": sum(len(head) for _, _, head, _ in seen) / total,
+    }
+
+
 def drain(site, args, workers, recording):
     prefix = f"drain{workers}"
     gateway, port = site.gateway(prefix)
     results, units = (Listener(site.port, f"{prefix.upper()}_{stream}") for stream in ("RESULTS", "UNITS"))
-    start = [gateway.cpu(), site.broker.cpu()]
     cameras = site.cameras(prefix, port, recording, args.cameras, sync=False)
     total = args.cameras * args.frames
-    stored = units.wait(total)
-    gateway_cpu, broker_in = cpu_between([gateway, site.broker], start)
+    units.wait(total)
     cameras.end()
     pool = [site.worker(prefix, f"worker-{n}") for n in range(workers)]
     for worker in pool:
         worker.says("worker worker-")
     # Loading the model is over when the first result is there.
     results.wait(1)
-    before = [process.cpu() for process in [*pool, site.broker]]
+    before = [process.cpu() for process in pool]
     began = len(results.seen)
     seen = results.wait(total)
-    *cpu, broker_out = cpu_between([*pool, site.broker], before)
+    cpu = cpu_between(pool, before)
     measured = seen[began:]
     frames = {(subject, json.loads(body)["frame"]) for _, subject, _, body in seen}
     assert len(frames) == len(seen) == total, "a frame has no result, or two"
@@ -72,11 +92,6 @@ def drain(site, args, workers, recording):
         "worker_cpu_ms_per_frame": 1e3 * sum(cpu) / len(measured),
         "worker_cpu_share": [share / sum(cpu) for share in cpu],
         "cpu_seconds_per_second": sum(cpu) / seconds,
-        "gateway_cpu_ms_per_unit": 1e3 * gateway_cpu / total,
-        "broker_cpu_ms_per_unit_stored": 1e3 * broker_in / total,
-        "broker_cpu_ms_per_frame_answered": 1e3 * broker_out / len(measured),
-        "unit_bytes": sum(len(body) for _, _, _, body in stored) / total,
-        "unit_header_bytes": sum(len(head) for _, _, head, _ in stored) / total,
         "result_bytes": sum(len(body) for _, _, _, body in seen) / total,
         "result_header_bytes": sum(len(head) for _, _, head, _ in seen) / total,
     }
@@ -120,6 +135,8 @@ def main():
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--cameras", type=int, default=12, help="cameras of the drain run")
     parser.add_argument("--frames", type=int, default=60, help="frames of each")
+    parser.add_argument("--ingest-frames", type=int, default=250)
+    parser.add_argument("--ingest-only", action="store_true", help="measure the way in anew, and keep the committed rest")
     parser.add_argument("--live-cameras", type=int, default=4)
     parser.add_argument("--live-rate", type=int, default=2)
     parser.add_argument("--live-frames", type=int, default=30)
@@ -150,8 +167,12 @@ def measure(args):
         folder = pathlib.Path(name)
         record(args.clip, args.frames, 10, folder / "drain.cis")
         record(args.clip, args.live_frames, args.live_rate, folder / "live.cis")
+        record(args.clip, args.ingest_frames, 25, folder / "ingest.cis")
         site = Site(folder, shutil.which("cis-receiver"))
         try:
+            results["ingest"] = ingest(site, args, folder / "ingest.cis")
+            if args.ingest_only:
+                return json.loads(RESULTS.read_text()) | {"ingest": results["ingest"]}
             for workers in args.workers:
                 results["drain"].append(drain(site, args, workers, folder / "drain.cis"))
                 results["live"].append(live(site, args, workers, folder / "live.cis"))
