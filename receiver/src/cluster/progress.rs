@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 /// The header's name.
 pub const PROGRESS: &str = "Cis-Progress";
-/// Answers beyond the first frame without one. A worker has that many frames of a lane in its hands at most.
-pub const MAX_AHEAD: usize = 256;
+/// Answers beyond the first frame without one: what two workers, one after the other, may have in their hands, and more.
+pub const MAX_AHEAD: usize = 1024;
 
 /// A unit's place in its lane; all zero: before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
