@@ -1,20 +1,22 @@
 //! What `check-config` looks at besides the configuration itself: every file that it names. Addresses are left alone, because the
 //! receiver that runs has them.
 
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::link::Link;
 use crate::{Error, log, receiver, web};
 use cis_inference::bundle::Bundle;
 
 /// Reads what the receiver would read when it starts; the first thing that is wrong is the error.
-pub fn files(config: &Config) -> Result<(), Error> {
+pub fn files(config: &Config, role: Role) -> Result<(), Error> {
     log::filter(&config.log.filter)?;
     let bundle = match &config.model.folder {
         Some(folder) => Bundle::load(folder)?,
         None => Bundle::embedded()?,
     };
     receiver::params(&config.detect, bundle.classes())?;
-    Link::check(&config.listen)?;
+    if role != Role::Worker {
+        Link::check(&config.listen)?;
+    }
     web::Files::read(&config.web)?;
     Ok(())
 }

@@ -14,6 +14,9 @@ pub enum Error {
     /// The link refused: address, certificate, tokens.
     #[error(transparent)]
     Link(#[from] cis_link::Error),
+    /// The broker.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::Error),
     /// The model bundle or the inference library.
     #[error(transparent)]
     Inference(#[from] cis_inference::Error),

@@ -6,8 +6,8 @@ use crate::config::Enhance;
 use crate::detect::Frame;
 use crate::health::Pulse;
 use crate::lane::{Lane, Lanes};
-use crate::link::Link;
 use crate::rtsp::Server;
+use crate::source::{Cameras, Units};
 use crate::stats::Stats;
 use crate::storage::{Shelf, Storage};
 use crate::stream::{Registry, Stream};
@@ -15,7 +15,7 @@ use crate::tracking::Trackers;
 use crate::view::{self, Enhancement, View};
 use cis_codec::frame::{ENHANCEMENT, HeaderReader};
 use cis_codec::{Decoder, Limits, Prior, decode};
-use cis_link::listener::{Event, Events, Receipt};
+use cis_link::listener::{Event, Receipt};
 use cis_link::{StreamName, Unit};
 use crossbeam_channel::RecvTimeoutError;
 use parking_lot::Mutex;
@@ -31,7 +31,7 @@ const LOOK_ASIDE: Duration = Duration::from_millis(10);
 /// Everything that intake hands frames to.
 pub struct Intake {
     /// Where key frames are asked for.
-    pub link: Arc<Link>,
+    pub cameras: Arc<dyn Cameras>,
     /// The detector. It ends with this thread, when it has answered what waits.
     pub lanes: Lanes,
     /// Recordings and clips.
@@ -90,7 +90,7 @@ enum Aside {
 
 /// Asks a camera for key frames, not too often.
 struct Asker {
-    link: Arc<Link>,
+    cameras: Arc<dyn Cameras>,
     stream: StreamName,
     last: Mutex<Option<Instant>>,
     last_enhancement: Mutex<Option<Instant>>,
@@ -101,7 +101,7 @@ impl Asker {
         let mut last = self.last.lock();
         if last.is_none_or(|last| last.elapsed() >= KEY_PAUSE) {
             *last = Some(Instant::now());
-            self.link.ask_key(&self.stream);
+            self.cameras.ask_key(&self.stream);
         }
     }
 
@@ -110,14 +110,14 @@ impl Asker {
         let mut last = self.last_enhancement.lock();
         if last.is_none_or(|last| last.elapsed() >= KEY_PAUSE) {
             *last = Some(Instant::now());
-            self.link.enhance(&self.stream, true);
+            self.cameras.enhance(&self.stream, true);
         }
     }
 }
 
 impl Intake {
-    /// Handles events until the listener is closed and the last of them is taken.
-    pub fn run(self, events: &Events) {
+    /// Handles events until there will be no more and the last of them is taken.
+    pub fn run(self, events: &dyn Units) {
         let mut feeds = HashMap::new();
         loop {
             let event = match feeds.values().any(Feed::has_aside) {
@@ -204,13 +204,13 @@ impl Intake {
             false => Enhance::Never,
         };
         let asker = Arc::new(Asker {
-            link: self.link.clone(),
+            cameras: self.cameras.clone(),
             stream: name.clone(),
             last: Mutex::new(None),
             last_enhancement: Mutex::new(None),
         });
         if enhance == Enhance::Always {
-            self.link.enhance(&name, true);
+            self.cameras.enhance(&name, true);
         }
         let shelf = self.storage.shelf(&name, false, &stats.unrecorded);
         let view = self.views.clone().map(|settings| {
@@ -220,7 +220,7 @@ impl Intake {
                 move |watched: bool, broken: bool| match wanted {
                     // Whoever is told to begin begins with a key.
                     Enhance::Watched if broken => {}
-                    Enhance::Watched => asker.link.enhance(&asker.stream, watched),
+                    Enhance::Watched => asker.cameras.enhance(&asker.stream, watched),
                     Enhance::Always if broken => asker.begin_enhancement(),
                     Enhance::Always | Enhance::Never => {}
                 }

@@ -1,5 +1,6 @@
 //! The listener, shared by those who ask cameras for key frames, and closed by one.
 
+use crate::source::{Cameras, Source};
 use crate::{Error, config};
 use cis_codec::frame::ENHANCEMENT;
 use cis_link::listener::{Auth, Config, Events, Listener, ServerTls, Stats};
@@ -7,6 +8,7 @@ use cis_link::{Identity, StreamName, Tokens};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long cameras get to take note of the end.
@@ -46,27 +48,36 @@ impl Link {
         self.address
     }
 
-    /// What listener and connections do; `None` once it is closed.
-    pub fn stats(&self) -> Option<Stats> {
+    /// The same as a source of units.
+    pub fn source(config: &config::Listen, bundles: Vec<String>) -> Result<Source, Error> {
+        let (link, events) = Self::bind(config, bundles)?;
+        Ok(Source {
+            address: Some(link.address()),
+            cameras: Arc::new(link),
+            units: Box::new(events),
+            results: None,
+        })
+    }
+}
+
+impl Cameras for Link {
+    fn stats(&self) -> Option<Stats> {
         self.listener.lock().as_ref().map(Listener::stats)
     }
 
-    /// Asks a camera for a key frame.
-    pub fn ask_key(&self, stream: &StreamName) {
+    fn ask_key(&self, stream: &StreamName) {
         if let Some(listener) = &*self.listener.lock() {
             listener.request_key(stream);
         }
     }
 
-    /// Tells a camera whether the enhancement layer is wanted, now and when it comes back. Wanted again: it begins with a key.
-    pub fn enhance(&self, stream: &StreamName, on: bool) {
+    fn enhance(&self, stream: &StreamName, on: bool) {
         if let Some(listener) = &*self.listener.lock() {
             listener.set_layer(stream, ENHANCEMENT, on);
         }
     }
 
-    /// Reads certificates and tokens anew. Cameras that are connected stay; after an error nothing has changed.
-    pub fn reload(&self) -> Result<(), Error> {
+    fn reload(&self) -> Result<(), Error> {
         let tokens = self.tokens.as_deref().map(Tokens::from_file).transpose()?;
         if let Some(listener) = &*self.listener.lock() {
             listener.reload_certificates()?;
@@ -77,8 +88,7 @@ impl Link {
         Ok(())
     }
 
-    /// Says goodbye to all cameras. Events that wait can still be taken.
-    pub fn close(&self) {
+    fn close(&self) {
         // Not under the lock: the thread that takes the events may be asking for a key frame.
         let listener = self.listener.lock().take();
         if let Some(listener) = listener

@@ -3,6 +3,7 @@
 
 use crate::bundles::Bundles;
 use crate::clips::Clips;
+use crate::cluster::worker;
 use crate::config::{self, Config};
 use crate::detect::Results;
 use crate::health::{Health, Phase};
@@ -15,6 +16,7 @@ use crate::outputs::{Delivery, Events, Json, Mqtt, Nats, Output, Outputs, Webhoo
 use crate::record::Recorder;
 use crate::rtsp::Server;
 use crate::services::Services;
+use crate::source::{Cameras, Source};
 use crate::stats::Snapshot;
 use crate::storage::Storage;
 use crate::stream::Registry;
@@ -27,14 +29,15 @@ use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
 use cis_inference::runtime::{Runtime, SessionOptions};
 use crossbeam_channel::{Sender, bounded};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A running receiver. Dropping it without [`Receiver::shutdown`] does the same.
 pub struct Receiver {
-    link: Arc<Link>,
+    cameras: Arc<dyn Cameras>,
+    address: SocketAddr,
     rtsp: Option<Arc<Server>>,
     web: Option<Arc<Web>>,
     endpoints: Option<Endpoints>,
@@ -59,6 +62,25 @@ struct Settings {
 impl Receiver {
     /// Loads the model, opens every output, binds the addresses and starts.
     pub fn start(config: &Config) -> Result<Self, Error> {
+        Self::of_source(config, |_, bundles, _| {
+            Link::source(&config.listen, bundles.names())
+        })
+    }
+
+    /// The same as a worker: cameras come from the broker of `[cluster]`, and results go there, too.
+    pub fn start_worker(config: &Config) -> Result<Self, Error> {
+        let mut config = config.clone();
+        // What waits is with the broker: there is no need to leave frames out.
+        config.detect.when_full = config::WhenFull::Wait;
+        Self::of_source(&config, |bundle, _, services| {
+            worker::source(&config, bundle.id(), services)
+        })
+    }
+
+    fn of_source(
+        config: &Config,
+        open: impl FnOnce(&Bundle, &Bundles, &mut Services) -> Result<Source, Error>,
+    ) -> Result<Self, Error> {
         gst::init()?;
         gstcis::plugin_register_static()?;
         let mut services = Services::start().map_err(Error::Thread)?;
@@ -94,8 +116,12 @@ impl Receiver {
         let prior = Arc::new(Prior::from_bytes(&bundle.prior()).map_err(|e| prior_error(e.to_string()))?);
         let bundles = Bundles::of(&bundle).map_err(|e| prior_error(e.to_string()))?;
 
-        let (link, events) = Link::bind(&config.listen, bundles.names())?;
-        let link = Arc::new(link);
+        let Source {
+            cameras,
+            units,
+            address,
+            results: published,
+        } = open(&bundle, &bundles, &mut services)?;
         let players = Arc::new(Live::new(player_settings(config)));
         let views = views(config)?;
         let rtsp = match config.rtsp.enabled {
@@ -105,12 +131,12 @@ impl Receiver {
         let registry = Arc::new(Registry::default());
         let web = Web::start(config, views.clone(), registry.clone(), &mut services)?.map(Arc::new);
         let ask_key = || {
-            let link = link.clone();
-            move |stream: &_| link.ask_key(stream)
+            let cameras = cameras.clone();
+            move |stream: &_| cameras.ask_key(stream)
         };
         let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
         let (outputs, writers) =
-            outputs(config, clips.clone(), &health, &mut services).map_err(Error::Output)?;
+            outputs(config, published, clips.clone(), &health, &mut services).map_err(Error::Output)?;
         let (recorder, record_thread) =
             Recorder::start(&config.record, health.watch("cis-record"), ask_key())
                 .map_err(Error::Output)?
@@ -118,7 +144,7 @@ impl Receiver {
         let recorded = recorder.as_ref().map(|recorder| recorder.stats().clone());
         let sources = Sources {
             registry: registry.clone(),
-            link: link.clone(),
+            cameras: cameras.clone(),
             meters: outputs.meters(),
             recorded: recorded.clone(),
             web: web.clone(),
@@ -140,7 +166,7 @@ impl Receiver {
         let status_thread =
             status::start(interval, registry.clone(), outputs.meters(), intervals).map_err(Error::Thread)?;
         let intake = Intake {
-            link: link.clone(),
+            cameras: cameras.clone(),
             lanes,
             storage: Storage { recorder, clips },
             views,
@@ -155,7 +181,7 @@ impl Receiver {
         };
         let intake_thread = std::thread::Builder::new()
             .name("cis-intake".into())
-            .spawn(move || intake.run(&events))
+            .spawn(move || intake.run(&*units))
             .map_err(Error::Thread)?;
         // In the order in which they end: each when nobody feeds it any more.
         let threads = [
@@ -177,7 +203,8 @@ impl Receiver {
         });
         health.set_phase(Phase::Ready);
         Ok(Self {
-            link,
+            cameras,
+            address: address.unwrap_or(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)),
             rtsp,
             web,
             endpoints,
@@ -197,9 +224,9 @@ impl Receiver {
         })
     }
 
-    /// Where cameras connect.
+    /// Where cameras connect; port 0 for a worker, to which none do.
     pub fn address(&self) -> SocketAddr {
-        self.link.address()
+        self.address
     }
 
     /// Where players connect, when views are served.
@@ -244,7 +271,7 @@ impl Receiver {
     pub fn reload(&self, config: &Config) -> Result<(), Error> {
         let params = params(&config.detect, &self.settings.classes)?;
         let files = web::Files::read(&config.web)?;
-        self.link.reload()?;
+        self.cameras.reload()?;
         self.settings.trackers.set_threshold(config.detect.threshold);
         self.settings.detect.set(Params {
             threshold: self.settings.trackers.least(),
@@ -269,7 +296,7 @@ impl Receiver {
 
     fn end(&mut self) -> Totals {
         self.health.set_phase(Phase::Stopping);
-        self.link.close();
+        self.cameras.close();
         self.status = None;
         let meters = self.outputs.meters();
         // Outputs end when nobody holds them any more: the detector, which ends first, and this.
@@ -331,6 +358,7 @@ pub struct Totals {
 /// All outputs, and the threads of those that write files.
 fn outputs(
     config: &Config,
+    published: Option<Box<dyn Output>>,
     clips: Option<Clips>,
     health: &Health,
     services: &mut Services,
@@ -353,7 +381,7 @@ fn outputs(
     ];
     let threads = [json_thread, events_thread];
     Ok((
-        Outputs::new(outputs.into_iter().flatten()),
+        Outputs::new(outputs.into_iter().flatten().chain(published)),
         threads.into_iter().flatten().collect(),
     ))
 }
@@ -371,7 +399,7 @@ pub fn params(config: &config::Detect, known: &[Arc<str>]) -> Result<Params, Err
     })
 }
 
-fn limits(config: &config::Listen) -> Limits {
+pub(crate) fn limits(config: &config::Listen) -> Limits {
     // The largest input that the networks take has 128x128 latents in each of at most 64 channels.
     Limits {
         max_latents: 1 << 20,

@@ -14,8 +14,11 @@ pub enum Wish {
     Reload,
 }
 
+/// What signals ask for, in their order.
+pub type Wishes = Receiver<Wish>;
+
 /// Starts the thread `cis-signals`.
-pub fn watch() -> io::Result<Receiver<Wish>> {
+pub fn watch() -> io::Result<Wishes> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (sender, receiver) = bounded(2);
     std::thread::Builder::new()
@@ -36,4 +39,15 @@ pub fn watch() -> io::Result<Receiver<Wish>> {
             }
         })?;
     Ok(receiver)
+}
+
+/// Waits for the signal that ends the process, its name; `reload` is called for each that asks for it.
+pub fn wait(wishes: &Wishes, mut reload: impl FnMut()) -> &'static str {
+    loop {
+        match wishes.recv() {
+            Ok(Wish::Reload) => reload(),
+            Ok(Wish::End(name)) => return name,
+            Err(_) => return "no signal can come",
+        }
+    }
 }

@@ -103,7 +103,10 @@ impl History {
         };
         let repeated = index < progress.given;
         if !repeated {
-            progress.given = index + 1;
+            // Beyond it there is a unit that was given and could not be stored: that one must not count as given again.
+            if index == progress.given {
+                progress.given += 1;
+            }
             self.outstanding += 1;
         }
         repeated

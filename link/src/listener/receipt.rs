@@ -21,16 +21,35 @@ use crate::wire::message::{INSTANCE_LEN, Spool};
 pub struct Receipt(Option<Arc<Inner>>);
 
 struct Inner {
-    ledger: Arc<Ledger>,
-    spool: [u8; INSTANCE_LEN],
-    serial: u64,
-    index: u32,
+    payee: Payee,
     lost: AtomicBool,
     /// The room that the unit takes until then, if it keeps it.
     _room: Option<Slot>,
 }
 
+/// Who is told.
+enum Payee {
+    /// The history of the stream, by which the camera forgets what is stored.
+    Ledger {
+        ledger: Arc<Ledger>,
+        spool: [u8; INSTANCE_LEN],
+        serial: u64,
+        index: u32,
+    },
+    /// Somebody who got the unit another way than from a listener.
+    Other(Option<Box<dyn FnOnce(bool) + Send + Sync>>),
+}
+
 impl Receipt {
+    /// A receipt for a unit that no listener gave: `done` is called when the last clone is dropped, with whether the unit is stored.
+    pub fn new(done: impl FnOnce(bool) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(Inner {
+            payee: Payee::Other(Some(Box::new(done))),
+            lost: AtomicBool::new(false),
+            _room: None,
+        })))
+    }
+
     /// The unit could not be stored: its sender keeps it, and sends it again on its next connection.
     pub fn lost(&self) {
         if let Some(inner) = &self.0 {
@@ -41,9 +60,9 @@ impl Receipt {
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(inner) => write!(f, "Receipt({}.{})", inner.serial, inner.index),
-            None => f.write_str("Receipt"),
+        match self.0.as_ref().map(|inner| &inner.payee) {
+            Some(Payee::Ledger { serial, index, .. }) => write!(f, "Receipt({serial}.{index})"),
+            Some(Payee::Other(_)) | None => f.write_str("Receipt"),
         }
     }
 }
@@ -51,12 +70,23 @@ impl fmt::Debug for Receipt {
 impl Drop for Inner {
     fn drop(&mut self) {
         let stored = !self.lost.load(Ordering::SeqCst);
-        self.ledger
-            .history
-            .lock()
-            .release(self.spool, self.serial, self.index, stored);
-        self.ledger.write_down();
-        self.ledger.wake.notify_one();
+        match &mut self.payee {
+            Payee::Ledger {
+                ledger,
+                spool,
+                serial,
+                index,
+            } => {
+                ledger.history.lock().release(*spool, *serial, *index, stored);
+                ledger.write_down();
+                ledger.wake.notify_one();
+            }
+            Payee::Other(done) => {
+                if let Some(done) = done.take() {
+                    done(stored);
+                }
+            }
+        }
     }
 }
 
@@ -86,10 +116,12 @@ impl Ledger {
         match history.spool() {
             Some(spool) if !repeated => {
                 let inner = Inner {
-                    ledger: self.clone(),
-                    spool,
-                    serial,
-                    index,
+                    payee: Payee::Ledger {
+                        ledger: self.clone(),
+                        spool,
+                        serial,
+                        index,
+                    },
                     lost: AtomicBool::new(false),
                     _room: room.take(),
                 };
@@ -157,5 +189,29 @@ impl Ledgers {
         });
         ledgers.insert(stream.clone(), ledger.clone());
         ledger
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_of_ones_own_tells_once_and_whether_the_unit_was_lost() {
+        for lost in [false, true] {
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let receipt = Receipt::new({
+                let told = told.clone();
+                move |stored| told.lock().push(stored)
+            });
+            let copy = receipt.clone();
+            if lost {
+                copy.lost();
+            }
+            drop(copy);
+            assert!(told.lock().is_empty());
+            drop(receipt);
+            assert_eq!(*told.lock(), [!lost]);
+        }
     }
 }

@@ -21,9 +21,23 @@ pub fn command() -> Command {
         .after_help("A flag wins over its environment variable, that over the file. docs/receiver.md has the reference.")
         .args_conflicts_with_subcommands(true)
         .subcommands(replay::commands())
+        .subcommand(with_options(Command::new("gateway")).about(
+            "Takes units from cameras and hands them to the broker of [cluster], for workers (docs/cluster.md).",
+        ))
+        .subcommand(with_options(Command::new("worker")).about(
+            "Shares the cameras of all gateways out with the other workers, detects, and hands results to the broker.",
+        ))
         .subcommand(
             with_options(Command::new("check-config"))
-                .about("Checks the configuration, prints it with all defaults filled in, and ends."),
+                .about("Checks the configuration, prints it with all defaults filled in, and ends.")
+                .arg(
+                    Arg::new("as")
+                        .long("as")
+                        .value_name("ROLE")
+                        .value_parser(["receiver", "gateway", "worker"])
+                        .default_value("receiver")
+                        .help("For which command"),
+                ),
         )
         .subcommand(
             Command::new("keys")

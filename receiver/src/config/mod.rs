@@ -1,5 +1,6 @@
 //! The configuration: defaults < file < environment < flags, every value checked where it is read.
 
+mod cluster;
 mod error;
 mod file;
 mod flags;
@@ -56,6 +57,10 @@ pub struct Config {
     pub record: Record,
     /// Event clips.
     pub clips: Clips,
+    /// The broker of gateways and workers.
+    pub cluster: Cluster,
+    /// Workers.
+    pub worker: Worker,
     /// The periodic status line.
     pub status: Status,
     /// The log.
@@ -247,6 +252,50 @@ pub enum SyncWhen {
     Key,
 }
 
+/// `[cluster]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Cluster {
+    pub servers: Vec<String>,
+    pub ca: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub credentials: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
+    pub prefix: String,
+    pub replicas: usize,
+    pub units_max_age: u64,
+    pub units_max_size: u64,
+    pub results_max_age: u64,
+    pub results_max_size: u64,
+    pub duplicate_window: u64,
+    pub max_group: u64,
+}
+
+/// `[worker]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub struct Worker {
+    pub name: Option<String>,
+    pub heartbeat: u64,
+    pub timeout: u64,
+    pub discover: u64,
+}
+
+/// What the process is: each role needs other sections of the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Everything in one process.
+    #[default]
+    Receiver,
+    /// Takes units from cameras and hands them to the broker.
+    Gateway,
+    /// Takes units from the broker and detects.
+    Worker,
+}
+
 /// `[status]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -276,48 +325,39 @@ pub enum LogFormat {
 
 impl Config {
     /// The configuration of a command line that [`command`] parsed, with its file and the environment; and the same as TOML.
-    pub fn load(matches: &clap::ArgMatches) -> Result<(Self, toml::Table), Error> {
+    pub fn load(matches: &clap::ArgMatches, role: Role) -> Result<(Self, toml::Table), Error> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         flags::check_environment(names)?;
         let (over, path) = flags::read(matches)?;
         let file = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
-        Self::resolve(Layer::defaults()?.under(file).under(over))
+        Self::resolve(Layer::defaults()?.under(file).under(over), role)
     }
 
     /// The configuration in a file's text, as if the file lay at `path`.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, Error> {
-        Ok(Self::resolve(Layer::defaults()?.under(file::parse(text, path)?))?.0)
+        Self::of_role(text, path, Role::Receiver)
     }
 
-    fn resolve(layer: Layer) -> Result<(Self, toml::Table), Error> {
+    /// The same for a gateway or a worker.
+    pub fn of_role(text: &str, path: &Path, role: Role) -> Result<Self, Error> {
+        Ok(Self::resolve(Layer::defaults()?.under(file::parse(text, path)?), role)?.0)
+    }
+
+    fn resolve(layer: Layer, role: Role) -> Result<(Self, toml::Table), Error> {
         let table = layer.to_toml();
         let config: Self =
             Self::deserialize(table.clone()).map_err(|e| Error::Conflict(e.message().into()))?;
-        config.check()?;
+        config.check(role)?;
         Ok((config, table))
     }
 
     /// What no single option can tell.
-    fn check(&self) -> Result<(), Error> {
-        let conflict = |text: &str| Err(Error::Conflict(text.into()));
-        let listen = &self.listen;
-        if listen.tokens.is_none() && listen.client_ca.is_none() && !listen.insecure {
-            return conflict(
-                "nobody could authenticate: set listen.tokens or listen.client-ca, or accept everybody with --insecure",
-            );
+    fn check(&self, role: Role) -> Result<(), Error> {
+        if role != Role::Worker {
+            self.listen.check()?;
         }
-        if listen.insecure && (listen.tokens.is_some() || listen.client_ca.is_some()) {
-            return conflict(
-                "listen.insecure accepts everybody, so listen.tokens and listen.client-ca must not be set",
-            );
-        }
-        if listen.certificate.is_some() != listen.key.is_some() {
-            return conflict("listen.certificate and listen.key belong together: one of them is not set");
-        }
-        if listen.certificate.is_none() && !listen.insecure {
-            return conflict(
-                "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
-            );
+        if role != Role::Receiver {
+            cluster::check(&self.cluster, &self.worker)?;
         }
         self.check_web()?;
         let track = &self.track;
@@ -328,9 +368,36 @@ impl Config {
             )));
         }
         if !track.enabled && !(self.zone.is_empty() && self.line.is_empty()) {
-            return conflict("track.enabled is false, so there must be no [[zone]] and no [[line]]");
+            return Err(Error::Conflict(
+                "track.enabled is false, so there must be no [[zone]] and no [[line]]".into(),
+            ));
         }
-        self.check_outputs()
+        self.check_outputs(role)
+    }
+}
+
+impl Listen {
+    fn check(&self) -> Result<(), Error> {
+        let conflict = |text: &str| Err(Error::Conflict(text.into()));
+        if self.tokens.is_none() && self.client_ca.is_none() && !self.insecure {
+            return conflict(
+                "nobody could authenticate: set listen.tokens or listen.client-ca, or accept everybody with --insecure",
+            );
+        }
+        if self.insecure && (self.tokens.is_some() || self.client_ca.is_some()) {
+            return conflict(
+                "listen.insecure accepts everybody, so listen.tokens and listen.client-ca must not be set",
+            );
+        }
+        if self.certificate.is_some() != self.key.is_some() {
+            return conflict("listen.certificate and listen.key belong together: one of them is not set");
+        }
+        if self.certificate.is_none() && !self.insecure {
+            return conflict(
+                "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
+            );
+        }
+        Ok(())
     }
 
     /// The page shows what cameras see: it is for those who may see it.

@@ -1,6 +1,6 @@
 //! The sections of the outputs, and what no single option of theirs can tell.
 
-use super::{Config, Error};
+use super::{Config, Error, Role};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ pub struct Webhook {
 }
 
 impl Config {
-    pub(super) fn check_outputs(&self) -> Result<(), Error> {
+    pub(super) fn check_outputs(&self, role: Role) -> Result<(), Error> {
         let conflict = |text: String| Err(Error::Conflict(text));
         let none = Path::new("none");
         let Self {
@@ -114,7 +114,8 @@ impl Config {
         let files = json.output != none || json.events != none;
         let kept = self.record.folder.is_some() || self.clips.folder.is_some();
         let servers = mqtt.url.is_some() || nats.url.is_some() || webhook.url.is_some();
-        if !files && !kept && !servers && !self.rtsp.enabled {
+        // A worker's results go to the broker, a gateway has none.
+        if role == Role::Receiver && !files && !kept && !servers && !self.rtsp.enabled {
             return conflict(
                 "json.output and json.events are `none`, rtsp.enabled is false, record.folder, clips.folder, mqtt.url, nats.url and webhook.url unset: nothing to do".into(),
             );

@@ -223,7 +223,7 @@ impl Sources {
             "Streams that began: first connections and reconnections",
             [([], opened as f64)],
         )?;
-        if let Some(link) = self.link.stats() {
+        if let Some(link) = self.cameras.stats() {
             page.gauge(
                 "cis_link_connections",
                 None,
@@ -324,7 +324,7 @@ impl Sources {
             .iter()
             .map(|(stream, s)| ([("stream", *stream)], f64::from(u8::from(s.watched))));
         page.gauge("cis_stream_watched", None, "1 while somebody watches", watched)?;
-        let link = self.link.stats().unwrap_or_default().streams;
+        let link = self.cameras.stats().unwrap_or_default().streams;
         for (name, unit, help, read) in GAUGES {
             let values = link.iter().map(|s| ([("stream", s.stream.as_str())], read(s)));
             page.gauge(&format!("cis_stream_{name}"), unit.as_ref(), help, values)?;

@@ -10,11 +10,11 @@ pub use times::{Detection, Times};
 use crate::Error;
 use crate::health::Health;
 use crate::http::{Server, Tls};
-use crate::link::Link;
 use crate::live::Live;
 use crate::outputs::Meter;
 use crate::record;
 use crate::services::Services;
+use crate::source::Cameras;
 use crate::stream::Registry;
 use crate::web::Web;
 use axum::Router;
@@ -35,7 +35,7 @@ pub struct Sources {
     /// The streams.
     pub registry: Arc<Registry>,
     /// The cameras' side.
-    pub link: Arc<Link>,
+    pub cameras: Arc<dyn Cameras>,
     /// The outputs.
     pub meters: Vec<Arc<Meter>>,
     /// Recorded files, when there are any.

@@ -9,7 +9,7 @@ pub mod server;
 use cis_codec::encode::{Config, Encoder, Input};
 use cis_codec::{Prior, Shape, Size};
 use cis_inference::runtime::{Runtime, Search};
-use cis_link::sender::{BackoffRange, ClientTls, Sender};
+use cis_link::sender::{BackoffRange, ClientTls, Sender, SpoolConfig};
 use cis_link::{StreamName, Token, Unit, keys};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -278,7 +278,21 @@ impl Camera {
 
     /// Connects; key frames come when the receiver asks, or every `key_interval` frames.
     pub fn start(site: &Site, name: &str, address: SocketAddr, key_interval: u64) -> Self {
-        let sender = Sender::start(Self::config(site, name, address)).unwrap();
+        Self::with(Self::config(site, name, address), key_interval)
+    }
+
+    /// One that keeps on its disk what it cannot get rid of.
+    pub fn with_spool(site: &Site, name: &str, address: SocketAddr, key_interval: u64) -> Self {
+        let mut config = Self::config(site, name, address);
+        config.spool = Some(SpoolConfig {
+            dir: site.path("spool"),
+            max_bytes: 16 << 20,
+        });
+        Self::with(config, key_interval)
+    }
+
+    fn with(config: cis_link::sender::Config, key_interval: u64) -> Self {
+        let sender = Sender::start(config).unwrap();
         Self {
             sender,
             scene: Scene::new(key_interval),

@@ -55,6 +55,21 @@ fn what_could_not_be_stored_is_new_again() {
 }
 
 #[test]
+fn what_could_not_be_stored_is_new_again_although_more_of_its_group_came_after_it() {
+    let mut history = entered();
+    assert!(!history.begin(3, None));
+    for index in 0..5 {
+        assert!(!history.give(3, index));
+        // The third is lost before the fourth comes, and takes those with it that build on it.
+        history.release(ID, 3, index, index < 2);
+    }
+    history.enter(ID, 3);
+    assert!(!history.begin(3, Some(5)));
+    let repeated: Vec<_> = (0..5).map(|index| history.give(3, index)).collect();
+    assert_eq!(repeated, [true, true, false, false, false]);
+}
+
+#[test]
 fn another_spool_is_another_story() {
     let mut history = entered();
     history.begin(0, Some(1));
