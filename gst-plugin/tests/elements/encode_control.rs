@@ -246,7 +246,7 @@ fn a_link_that_carries_little_gets_fewer_frames_until_it_carries_more() {
 
 #[test]
 fn a_link_that_carries_much_makes_no_frame_finer_than_was_asked_for() {
-    let size = |bound: Option<u64>| {
+    let finest = |bound: Option<u64>| {
         let (mut harness, _) = harness("key-interval=0 qindex=44");
         harness.set_src_caps(raw_caps(160, 120, 10));
         if let Some(bound) = bound {
@@ -257,13 +257,14 @@ fn a_link_that_carries_much_makes_no_frame_finer_than_was_asked_for() {
             harness
                 .push(frame(160, 120, 50 + 15 * n, u64::from(n) * 100))
                 .unwrap();
-            harness.pull().unwrap()
+            let unit = harness.pull().unwrap();
+            unit.map_readable().unwrap().to_vec()
         });
         headers(&frames.collect::<Vec<_>>())
             .iter()
             .map(|header| header.qindex)
             .min()
     };
-    assert_eq!(size(None), Some(44));
-    assert_eq!(size(Some(1_000_000)), Some(44));
+    assert_eq!(finest(None), Some(44));
+    assert_eq!(finest(Some(1_000_000)), Some(44));
 }

@@ -374,6 +374,29 @@ impl Config {
         }
         self.check_outputs(role)
     }
+
+    /// The page shows what cameras see: it is for those who may see it.
+    fn check_web(&self) -> Result<(), Error> {
+        let conflict = |text: &str| Err(Error::Conflict(text.into()));
+        let web = &self.web;
+        if web.certificate.is_some() != web.key.is_some() {
+            return conflict("web.certificate and web.key belong together: one of them is not set");
+        }
+        let Some(address) = web.address.filter(|_| !web.insecure) else {
+            return Ok(());
+        };
+        if web.users.is_none() {
+            return conflict(
+                "nobody could log in: set web.users (`cis-receiver users add` makes the file), or show the page to everybody with web.insecure",
+            );
+        }
+        if web.certificate.is_none() && !address.ip().is_loopback() {
+            return Err(Error::Conflict(format!(
+                "web.address {address} is not this machine alone, and passwords would travel in the clear: set web.certificate and web.key, or web.insecure when a proxy does TLS",
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Listen {
@@ -396,29 +419,6 @@ impl Listen {
             return conflict(
                 "listen.certificate and listen.key must be set; `cis-receiver keys init` makes both",
             );
-        }
-        Ok(())
-    }
-
-    /// The page shows what cameras see: it is for those who may see it.
-    fn check_web(&self) -> Result<(), Error> {
-        let conflict = |text: &str| Err(Error::Conflict(text.into()));
-        let web = &self.web;
-        if web.certificate.is_some() != web.key.is_some() {
-            return conflict("web.certificate and web.key belong together: one of them is not set");
-        }
-        let Some(address) = web.address.filter(|_| !web.insecure) else {
-            return Ok(());
-        };
-        if web.users.is_none() {
-            return conflict(
-                "nobody could log in: set web.users (`cis-receiver users add` makes the file), or show the page to everybody with web.insecure",
-            );
-        }
-        if web.certificate.is_none() && !address.ip().is_loopback() {
-            return Err(Error::Conflict(format!(
-                "web.address {address} is not this machine alone, and passwords would travel in the clear: set web.certificate and web.key, or web.insecure when a proxy does TLS",
-            )));
         }
         Ok(())
     }
