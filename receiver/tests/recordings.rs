@@ -131,7 +131,7 @@ fn the_oldest_go_first_and_what_is_not_ours_stays() {
     // Twelve files of an earlier day, of 100 KiB or so each.
     let mut scene = Scene::new(0);
     scene.noise = true;
-    let bytes = (0..450)
+    let bytes = (0..530)
         .map(|_| scene.next(false).data)
         .collect::<Vec<_>>()
         .concat();
