@@ -108,6 +108,7 @@ mod tests {
             y: 0,
             w: 1,
             h: 1,
+            track: None,
         }
     }
 
