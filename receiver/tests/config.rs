@@ -95,6 +95,16 @@ const COMPANIONS: &[(&str, &[(&str, &str)])] = &[
     ("nats.certificate", &[("nats.key", "'k'")]),
     ("nats.key", &[("nats.certificate", "'c'")]),
     (
+        "web.address",
+        &[
+            ("web.users", "'users.toml'"),
+            ("web.certificate", "'web.pem'"),
+            ("web.key", "'web.key'"),
+        ],
+    ),
+    ("web.certificate", &[("web.key", "'web.key'")]),
+    ("web.key", &[("web.certificate", "'web.pem'")]),
+    (
         "track.low-threshold",
         &[("track.high-threshold", "1"), ("track.new-threshold", "1")],
     ),
@@ -117,24 +127,9 @@ fn others(opt: &Opt, set: &str) -> Vec<(&'static str, String)> {
     COMPLETE
         .iter()
         .filter(|(key, _)| *key != opt.key && !(insecure && *key == "listen.tokens"))
-        .chain(companions(opt))
         .map(|(key, value)| (*key, format!("{value:?}")))
         .chain(companions)
         .collect()
-}
-
-/// What an option does not go without.
-fn companions(opt: &Opt) -> &'static [(&'static str, &'static str)] {
-    match opt.key {
-        "web.address" => &[
-            ("web.users", "users.toml"),
-            ("web.certificate", "web.pem"),
-            ("web.key", "web.key"),
-        ],
-        "web.certificate" => &[("web.key", "web.key")],
-        "web.key" => &[("web.certificate", "web.pem")],
-        _ => &[],
-    }
 }
 
 #[test]
