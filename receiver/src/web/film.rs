@@ -211,6 +211,7 @@ fn sink(outlet: &Arc<Outlet>, pace: Pace) -> AppSink {
 
 /// Says of each picture what is on it, and takes its regions off: the page draws them.
 fn describe(pad: &gst::Pad, outlet: Arc<Outlet>) {
+    let begin = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(buffer) = info.buffer_mut() {
             let segment = pad
@@ -218,6 +219,8 @@ fn describe(pad: &gst::Pad, outlet: Arc<Outlet>) {
                 .and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
             let time = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
             if let Some(time) = time {
+                // mp4mux begins at zero, whenever the first picture comes.
+                let time = time.saturating_sub(*begin.lock().get_or_insert(time));
                 let picture = picture(buffer, time).to_string();
                 let _ = outlet.chunks.send(Chunk::Picture(picture.into()));
             }
@@ -236,6 +239,7 @@ fn picture(buffer: &gst::BufferRef, time: gst::ClockTime) -> serde_json::Value {
                 "label": region.label,
                 "confidence": region.confidence,
                 "box": [region.x, region.y, region.w, region.h],
+                "track_id": region.track,
             })
         })
         .collect();

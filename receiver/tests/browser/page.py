@@ -101,6 +101,9 @@ class Test:
         video = self.advances()
         assert (video["width"], video["height"]) == (640, 272), video
         wait_for("boxes", lambda: page.evaluate(BOXES) > 0 and page.evaluate(PAINTED) > 100)
+        # The boxes are those of the picture that is shown.
+        offset = "() => Number(document.querySelector('canvas').dataset.offset)"
+        assert abs(page.evaluate(offset)) < 0.01, page.evaluate(offset)
         page.get_by_role("switch", name="Boxes").uncheck()
         wait_for("no boxes", lambda: page.evaluate(BOXES) == 0 and page.evaluate(PAINTED) == 0)
         self.advances()

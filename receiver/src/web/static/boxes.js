@@ -53,6 +53,8 @@ export class Boxes {
     if (past === 0) return;
     this.shown = this.pictures[past - 1];
     this.pictures.splice(0, past - 1);
+    // Nothing but rounding when it is the very picture.
+    this.canvas.dataset.offset = mediaTime - this.shown.time;
     this.draw();
     this.onshow(this.shown);
   }
