@@ -57,6 +57,18 @@ fn bundle(name: &str) -> String {
     tiny().with_file_name(name).display().to_string()
 }
 
+/// Lines without track numbers: nobody follows objects when a recording is detected again.
+fn untracked(lines: &[serde_json::Value]) -> Vec<serde_json::Value> {
+    let mut lines = lines.to_vec();
+    for object in lines
+        .iter_mut()
+        .flat_map(|line| line["objects"].as_array_mut().unwrap())
+    {
+        object.as_object_mut().unwrap().remove("track");
+    }
+    lines
+}
+
 #[test]
 fn the_same_bundle_finds_again_what_the_receiver_found() {
     let site = Site::new(&["gate-1"]);
@@ -72,7 +84,7 @@ fn the_same_bundle_finds_again_what_the_receiver_found() {
         &["--bundle", &bundle, "--output", "new.jsonl"],
     ));
     assert!(log.contains("60 frames") && log.contains(BUNDLE), "{log}");
-    assert_eq!(site.lines("new.jsonl"), lines);
+    assert_eq!(site.lines("new.jsonl"), untracked(&lines));
 }
 
 #[test]
@@ -162,11 +174,11 @@ fn a_part_begins_and_ends_where_it_is_told() {
     };
     assert_eq!(
         more("0.5", "0:01.5"),
-        lines[13..38],
+        untracked(&lines[13..38]),
         "in the middle of groups and files"
     );
     let time = |n: usize| lines[n]["capture_utc"].as_str().unwrap();
-    assert_eq!(more(time(17), time(18)), lines[17..18]);
+    assert_eq!(more(time(17), time(18)), untracked(&lines[17..18]));
     let none = program(
         &site,
         "redetect",

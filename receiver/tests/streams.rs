@@ -60,8 +60,16 @@ fn a_repeated_frame_has_the_objects_of_the_one_before() {
     receiver.shutdown();
     let lines = site.lines("out.jsonl");
     assert_eq!(lines.len(), 2);
-    assert!(!lines[0]["objects"].as_array().unwrap().is_empty());
-    assert_eq!(lines[0]["objects"], lines[1]["objects"]);
+    // Seen twice, they have track numbers besides.
+    let boxes = |line: &serde_json::Value| {
+        let objects = line["objects"].as_array().unwrap();
+        objects
+            .iter()
+            .map(|object| object["box"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(!boxes(&lines[0]).is_empty());
+    assert_eq!(boxes(&lines[0]), boxes(&lines[1]));
 }
 
 #[test]

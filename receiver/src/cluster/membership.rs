@@ -28,7 +28,9 @@ impl Sign {
     /// The sign of some words; nothing if no worker wrote them.
     pub fn read(words: &[u8]) -> Option<Self> {
         let (word, instance) = std::str::from_utf8(words).ok()?.split_once(' ')?;
-        let instance = (instance.len() == 16).then(|| u64::from_str_radix(instance, 16).ok())??;
+        // Parsing alone would let a sign pass.
+        let digits = instance.len() == 16 && instance.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let instance = digits.then(|| u64::from_str_radix(instance, 16).ok())??;
         match word {
             "here" => Some(Self::Here(instance)),
             "gone" => Some(Self::Gone(instance)),
