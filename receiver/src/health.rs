@@ -176,11 +176,13 @@ mod tests {
     fn a_panic_is_told_for_ever() {
         let health = Health::new(Duration::from_secs(60));
         let pulse = health.watch("cis-test");
-        let thread = std::thread::spawn(move || {
-            let _work = pulse.work();
-            panic!("as the test wants it");
-        });
-        assert!(thread.join().is_err());
+        let thread = std::thread::Builder::new()
+            .name("cis-test".into())
+            .spawn(move || {
+                let _work = pulse.work();
+                panic!("as the test wants it");
+            });
+        assert!(thread.unwrap().join().is_err());
         assert_eq!(health.check(), Err("cis-test has panicked".into()));
     }
 

@@ -189,7 +189,11 @@ fn health_names_what_is_stuck_and_readiness_the_shutdown() {
     assert_eq!(get(metrics, "/readyz").body, "shutting down\n");
     // Somebody reads again, and everything gets on.
     let mut stdout = process.child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()).unwrap());
+    let read = move || stdout.read_to_end(&mut Vec::new()).unwrap();
+    let reader = std::thread::Builder::new()
+        .name("reader".into())
+        .spawn(read)
+        .unwrap();
     assert_eq!(process.end().code(), Some(0), "{}", process.log.lock());
     assert!(reader.join().unwrap() > 60_000, "a pipe's worth of lines");
 }

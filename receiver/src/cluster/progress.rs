@@ -220,7 +220,11 @@ mod tests {
         let sequence = 2 * n + 1;
         let tag = Tag {
             index: n + 1,
-            key: if n % 5 == 0 { 0 } else { 2 * (n - n % 5) + 1 },
+            key: if n.is_multiple_of(5) {
+                0
+            } else {
+                2 * (n - n % 5) + 1
+            },
             frame: frame(n),
             received_utc_ns: 0,
             kind: Kind::Frame,

@@ -367,7 +367,8 @@ impl Config {
                 track.low_threshold, track.high_threshold, track.new_threshold
             )));
         }
-        if !track.enabled && !(self.zone.is_empty() && self.line.is_empty()) {
+        let places = !self.zone.is_empty() || !self.line.is_empty();
+        if places && !track.enabled {
             return Err(Error::Conflict(
                 "track.enabled is false, so there must be no [[zone]] and no [[line]]".into(),
             ));

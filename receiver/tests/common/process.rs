@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 /// The program. A test within the crate has none.
 fn program() -> &'static str {
-    option_env!("CARGO_BIN_EXE_cis-receiver").expect("this is no integration test")
+    match option_env!("CARGO_BIN_EXE_cis-receiver") {
+        Some(program) => program,
+        None => panic!("this is no integration test"),
+    }
 }
 
 /// A running `cis-receiver`, its log at hand.
