@@ -320,11 +320,14 @@ fn an_export_that_fails_leaves_nothing() {
     let tiny4 = bundle("tiny4");
     for more in [["--boxes"], ["--no-boxes"]] {
         let args = [&["--bundle", &tiny4, "--output", "out.mp4"][..], &more].concat();
-        let output = program(&site, "export", &[file.clone()], &args);
+        let output = program(&site, "export", std::slice::from_ref(&file), &args);
         refused(&output, &[BUNDLE, "cis-tiny4-fixture"]);
     }
     let args = ["--output", "out.mp4", "--bundle", "nowhere"];
-    refused(&program(&site, "export", &[file.clone()], &args), &["nowhere"]);
+    refused(
+        &program(&site, "export", std::slice::from_ref(&file), &args),
+        &["nowhere"],
+    );
     let left = std::fs::read_dir(site.dir.path()).unwrap();
     let mp4 = left.filter(|entry| {
         entry
