@@ -65,7 +65,7 @@ fn whatever_gives_latents_their_meaning_changes_the_identity() {
     let own = common::tiny().identity().clone();
     for (from, to) in [
         ("pad = 114", "pad = 0"),
-        ("multiple = 64", "multiple = 128"),
+        ("multiple = 64", "multiple = 32"),
         ("input = \"x\"", "input = \"other\""),
         ("channels = 12", "channels = 13"),
         ("latents = \"y\"", "latents = \"x_s\""),
