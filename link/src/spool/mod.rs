@@ -231,8 +231,11 @@ impl Spool {
         // The receiver keeps up: nothing written so far is worth a wait for the disk.
         self.unsynced = self.unsynced.map(|_| now);
         if self.index.get(serial).is_none() {
-            // Best effort: without the record the group is sent again after a restart, and passed over there.
-            let _ = self.write(&Head::Stored { serial, units }, &[]);
+            self.collect();
+            // Best effort: without the record the group is sent again after a restart, and passed over there. It is not worth other groups.
+            if self.file_bytes() + (HEAD_LEN + HEADER_LEN) as u64 <= self.max_bytes {
+                let _ = self.write(&Head::Stored { serial, units }, &[]);
+            }
         }
         self.collect();
     }

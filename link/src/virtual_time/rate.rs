@@ -36,10 +36,10 @@ fn within_a_second_the_encoder_is_told_what_a_slower_link_carries() {
                 told.target_bitrate.is_some_and(|target| target <= to * 10 * part)
             };
             let mut after = report.told.iter().skip_while(|told| told.0 < STEP);
-            // A camera looks once a frame.
+            // A camera looks once a frame; keys and signatures drawn by chance move it by another.
             let (at, _) = after.find(|told| fits(&told.1, 100)).expect("a bound");
             let took = *at - STEP;
-            assert!(took <= SECOND, "{what}: after {took:?}");
+            assert!(took <= SECOND + 2 * of.frame, "{what}: after {took:?}");
             // Later it is looked for more, with care.
             assert!(after.all(|told| fits(&told.1, 130)), "{what}: taken back");
             // What was coded before, and the group that was given up, are no longer in the way after three seconds.

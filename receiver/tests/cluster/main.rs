@@ -134,7 +134,7 @@ fn a_worker_that_joins_gets_its_cameras_and_no_others_move() {
     let mut gateway = Process::gateway(&site, any(), &nats.toml("g"));
     let mut cameras = cameras(&site, &names, gateway.address());
     frames(&mut cameras, 30);
-    wait_for("results", || nats.messages("CIS_RESULTS") > 30);
+    wait_for("results of all", || nats.answers().len() == names.len());
     let mut b = Process::worker(&site, "b", &nats.toml("b"));
     b.says("stream opened");
     frames(&mut cameras, 30);
