@@ -59,7 +59,7 @@ impl Player {
         gst::init().unwrap();
         let url = format!("rtsp://{}/{stream}", receiver.rtsp_address().unwrap());
         let text = format!(
-            "rtspsrc location={url} protocols={protocol} latency=0 ! rtph264depay ! avdec_h264 ! \
+            "rtspsrc location={url} protocols={protocol} timeout=30000000 latency=0 ! rtph264depay ! avdec_h264 ! \
              fakesink name=sink sync=false signal-handoffs=true"
         );
         let pipeline = gst::parse::launch(&text)
