@@ -27,12 +27,19 @@ impl Process {
 
     /// The same with further environment variables.
     pub fn start_with(site: &Site, toml: &str, environment: &[(&str, &str)]) -> Self {
-        std::fs::write(site.path("receiver.toml"), toml).unwrap();
-        let mut child = Command::new(program())
+        Self::run(site, "receiver.toml", toml, |program| {
+            program.envs(environment.iter().copied())
+        })
+    }
+
+    /// The same from a configuration file of that name, with what `more` says before it.
+    pub fn run(site: &Site, file: &str, toml: &str, more: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        std::fs::write(site.path(file), toml).unwrap();
+        let mut command = Command::new(program());
+        let mut child = more(&mut command)
             .arg("--config")
-            .arg(site.path("receiver.toml"))
+            .arg(site.path(file))
             .env("CIS_ONNXRUNTIME", runtime().library())
-            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
