@@ -297,13 +297,12 @@ impl State {
     }
 }
 
-/// The entrance of a viewer's pipeline.
+/// The entrance of a viewer's pipeline. Who puts pictures in gives them their running time.
 pub fn pictures() -> AppSrc {
     AppSrc::builder()
         .name("pictures")
         .is_live(true)
         .format(gst::Format::Time)
-        .do_timestamp(true)
         .max_bytes(0)
         .build()
 }

@@ -54,16 +54,23 @@ impl Viewers {
             return;
         };
         let untimed = picture.make_mut();
-        // Each pipeline has a clock of its own, and the picture is shown when it is there.
-        untimed.set_pts(None);
         untimed.set_dts(None);
         untimed.set_duration(None);
         let caps = sample.caps_owned();
         for viewer in &*self.0.lock() {
-            if viewer.current_level_buffers() >= BACKLOG {
+            let playing = viewer.current_state() == gst::State::Playing;
+            if viewer.current_level_buffers() >= if playing { BACKLOG } else { 1 } {
                 missed.add(1);
                 continue;
             }
+            // Each pipeline has a clock of its own, and the picture is shown when it is there. A pipeline that is about to play has its clock before
+            // it has its base time: a running time read then is hours ahead, and the sink would wait for it.
+            let at = if playing {
+                viewer.current_running_time()
+            } else {
+                Some(gst::ClockTime::ZERO)
+            };
+            picture.make_mut().set_pts(at);
             if viewer.caps() != caps {
                 viewer.set_caps(caps.as_ref());
             }
