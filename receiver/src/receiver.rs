@@ -134,7 +134,8 @@ impl Receiver {
             let cameras = cameras.clone();
             move |stream: &_| cameras.ask_key(stream)
         };
-        let (clips, clips_thread) = Clips::start(&config.clips, bundle.classes(), ask_key())?.unzip();
+        let (clips, clips_thread) =
+            Clips::start(&config.clips, &config.track, bundle.classes(), ask_key())?.unzip();
         let (outputs, writers) =
             outputs(config, published, clips.clone(), &health, &mut services).map_err(Error::Output)?;
         let (recorder, record_thread) =

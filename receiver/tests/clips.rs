@@ -9,13 +9,23 @@ use cis_receiver::{Error, Receiver, Totals};
 use common::{Camera, Site, wait_for};
 use serde_json::Value;
 
+/// Classes make clips: the bright cell jumps to another place every five frames, and is another object there.
 const CLIPS: &str = "[rtsp]\nenabled = false\n[json]\noutput = 'none'\n[detect]\nwhen-full = 'wait'\n\
-                     [clips]\nfolder = 'clips'\nbefore = 1\n";
+                     [track]\nenabled = false\n[clips]\nfolder = 'clips'\nbefore = 1\n";
 const FRAME_NS: u64 = 40_000_000;
 
 /// Sends so many frames of nothing, something bright, something dark, both: a letter of `scenes` each.
 fn play(site: &Site, more: &str, key_interval: u64, scenes: &[(char, usize)]) -> (Totals, Vec<Segment>) {
-    let receiver = site.receiver(&format!("{CLIPS}{more}"));
+    play_with(site, &format!("{CLIPS}{more}"), key_interval, scenes)
+}
+
+fn play_with(
+    site: &Site,
+    config: &str,
+    key_interval: u64,
+    scenes: &[(char, usize)],
+) -> (Totals, Vec<Segment>) {
+    let receiver = site.receiver(config);
     let mut camera = Camera::start(site, "gate-1", receiver.address(), key_interval).connected();
     for (scene, frames) in scenes {
         (camera.scene.bright, camera.scene.dark) = (matches!(scene, 'b' | '2'), matches!(scene, 'd' | '2'));
@@ -78,6 +88,28 @@ fn a_clip_has_the_seconds_before_and_after() {
     assert!(trigger["capture_utc"].as_str().unwrap().ends_with('Z'));
     let files = std::fs::read_dir(site.path("clips/gate-1")).unwrap();
     assert_eq!(files.count(), 2, "the clip and what is told of it");
+}
+
+#[test]
+fn each_object_that_is_followed_appears_by_itself() {
+    let site = Site::new(&["gate-1"]);
+    let scenes = [('.', 100), ('b', 20), ('.', 150)];
+    let config = CLIPS.replace("enabled = false\n[clips]", "enabled = true\n[clips]");
+    let (_, clips) = play_with(&site, &format!("{config}after = 2\n"), 25, &scenes);
+    assert_eq!(clips.len(), 1);
+    // A track counts with its second frame, and the fourth of them is the last.
+    assert_eq!(frames(&clips[0]), (75..=116 + 50).collect::<Vec<_>>());
+    let about = about(&clips[0]);
+    let told = about["triggers"].as_array().unwrap().iter();
+    let told: Vec<_> = told
+        .map(|t| {
+            (
+                t["track"].as_u64().unwrap(),
+                t["pts_ns"].as_u64().unwrap() / FRAME_NS,
+            )
+        })
+        .collect();
+    assert_eq!(told, [(1, 101), (2, 106), (3, 111), (4, 116)]);
 }
 
 #[test]

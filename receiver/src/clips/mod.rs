@@ -34,9 +34,10 @@ pub struct Clips {
 
 impl Clips {
     /// Starts the thread `cis-clips`, when there is a folder for clips; `ask_key` asks a stream's camera for a key frame, with which clips can begin.
-    /// `classes` are those of the bundle.
+    /// `classes` are those of the bundle. Where `track` follows objects, each of them appears by itself.
     pub fn start(
         config: &config::Clips,
+        track: &config::Track,
         classes: &[Arc<str>],
         ask_key: impl Fn(&StreamName) + Send + 'static,
     ) -> Result<Option<(Self, JoinHandle<()>)>, crate::Error> {
@@ -51,7 +52,7 @@ impl Clips {
             .map_err(crate::Error::Output)?;
         let (queue, jobs) = bounded(QUEUE);
         let meter = Arc::new(Meter::new("clips"));
-        let worker = Worker::new(folder, config, classes, meter.clone(), Box::new(ask_key));
+        let worker = Worker::new(folder, config, track, classes, meter.clone(), Box::new(ask_key));
         let thread = std::thread::Builder::new()
             .name("cis-clips".into())
             .spawn(move || worker.run(&jobs))

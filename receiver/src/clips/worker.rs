@@ -68,6 +68,7 @@ pub struct Worker {
     before_ns: u64,
     after_ns: u64,
     max_ns: u64,
+    lost_ns: Option<u64>,
     classes: Option<Vec<u32>>,
     min_confidence: f64,
     meter: Arc<Meter>,
@@ -82,6 +83,7 @@ impl Worker {
     pub fn new(
         folder: &Path,
         config: &config::Clips,
+        track: &config::Track,
         classes: Option<Vec<u32>>,
         meter: Arc<Meter>,
         ask_key: Box<dyn Fn(&StreamName) + Send>,
@@ -93,6 +95,7 @@ impl Worker {
             before_ns: ns(config.before),
             after_ns: ns(config.after),
             max_ns: ns(config.max_seconds),
+            lost_ns: track.enabled.then_some((track.lost_seconds * 1e9) as u64),
             classes,
             min_confidence: config.min_confidence,
             meter,
@@ -126,7 +129,7 @@ impl Worker {
                 self.close(&reel);
                 let state = State {
                     ring: Ring::new(self.before_ns + BEHIND_NS, RING_BYTES),
-                    presence: Presence::default(),
+                    presence: Presence::new(self.lost_ns),
                     clip: None,
                     asked: None,
                     ended: None,
@@ -175,7 +178,7 @@ impl Worker {
 
     fn seen(&mut self, reel: &Reel, pts_ns: u64, capture_utc_ns: u64, objects: Option<&[Region]>) {
         if let Some(objects) = objects {
-            let wanted = |object: &&Region| {
+            let wanted = |object: &Region| {
                 let classes = self.classes.as_ref();
                 object.confidence >= self.min_confidence
                     && classes.is_none_or(|classes| classes.contains(&object.class_id))
@@ -183,9 +186,7 @@ impl Worker {
             let Some(state) = self.states.get_mut(reel) else {
                 return;
             };
-            let appeared = state
-                .presence
-                .see(pts_ns, capture_utc_ns, objects.iter().filter(wanted));
+            let appeared = state.presence.see(pts_ns, capture_utc_ns, objects, wanted);
             for object in appeared {
                 self.appeared(reel, object);
             }
