@@ -4,6 +4,7 @@
 //! needs no GObject lies beside it. `caps`, `generated`, `model` and `regions` are what several elements share.
 
 pub mod caps;
+pub mod encoded;
 pub mod generated;
 pub mod latency;
 pub mod model;

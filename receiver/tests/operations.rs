@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const METRICS: &str = "[metrics]\naddress = '127.0.0.1:0'\n[rtsp]\naddress = '127.0.0.1:0'\n";
 const WEB: &str = "[web]\naddress = '127.0.0.1:0'\ninsecure = true\n[record]\nfolder = 'recordings'\n";
@@ -27,6 +28,10 @@ fn metrics() -> String {
     assert_eq!(get(address, "/readyz").status, 200);
     let mut camera = Camera::start(&site, "gate-1", receiver.address(), 10).connected();
     camera.frames(30);
+    camera.sender.encoded(Duration::from_millis(30));
+    wait_for("the camera tells how long it takes", || {
+        value(&get(address, "/metrics").body, "cis_stream_encode_seconds_count") == 1.0
+    });
     wait_for("results", || {
         receiver
             .streams()
@@ -83,6 +88,19 @@ fn metrics_count_what_comes_and_are_documented() {
     assert_eq!(value(&text, "cis_stream_frames_total"), 30.0);
     assert_eq!(value(&text, "cis_stream_keys_total"), 3.0);
     assert_eq!(value(&text, "cis_stream_network_seconds_count"), 30.0);
+    assert_eq!(value(&text, "cis_stream_encode_seconds_sum"), 0.03);
+    assert!(
+        text.contains(r#"cis_stream_encode_seconds_bucket{le="0.016",stream="gate-1"} 0"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"cis_stream_encode_seconds_bucket{le="0.032",stream="gate-1"} 1"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"cis_stream_encode_seconds_bucket{le="+Inf",stream="gate-1"} 1"#),
+        "{text}"
+    );
     assert_eq!(value(&text, "cis_streams"), 1.0);
     let lines = value(&text, "cis_output_delivered_total") + value(&text, "cis_output_dropped_total");
     assert!(lines > 0.0);

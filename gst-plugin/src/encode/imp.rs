@@ -16,6 +16,7 @@ use super::settings::{Enhancement, Settings};
 use super::stats::{Sent, Stats};
 use super::{capture, squeezed, view};
 use crate::caps::{self, StreamCaps};
+use crate::encoded;
 use crate::model;
 use crate::quic::{self, LayerWish};
 
@@ -412,7 +413,9 @@ impl VideoEncoderImpl for CisEncode {
         if header.key {
             frame.set_flags(gst_video::VideoCodecFrameFlags::SYNC_POINT);
         }
-        frame.set_output_buffer(gst::Buffer::from_slice(coded.packet.data));
+        let mut unit = gst::Buffer::from_slice(coded.packet.data);
+        encoded::attach(unit.make_mut(), coded.timings.encode());
+        frame.set_output_buffer(unit);
         if let Some(packet) = enhancement {
             obj.finish_subframe(&frame)?;
             frame.unset_flags(gst_video::VideoCodecFrameFlags::SYNC_POINT);

@@ -1,6 +1,7 @@
 //! Counters of `cisencode` and the structure that shows them.
 
 use super::stopwatch::Spent;
+use std::time::Duration;
 
 /// Where the time of one frame went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +24,11 @@ impl Timings {
             code: self.code + other.code,
             enhance: self.enhance + other.enhance,
         }
+    }
+
+    /// Of all of it, on the wall.
+    pub fn encode(&self) -> Duration {
+        (self.prepare + self.front + self.code + self.enhance).wall
     }
 
     fn stages(&self) -> [(&'static str, Spent); 5] {

@@ -2,7 +2,7 @@
 
 use super::{settings, stats};
 use crate::{
-    caps,
+    caps, encoded,
     quic::{self, Interrupt, Status, milliseconds},
 };
 use bytes::Bytes;
@@ -204,6 +204,7 @@ impl BaseSinkImpl for QuicSink {
             gst::FlowError::Error
         })?;
         let enhancement = unit.layer != frame::DETECTION;
+        let encoded = encoded::time_of(buffer);
         let unit = Unit {
             data: Bytes::from_owner(data),
             // Of its own layer: a key of the enhancement begins no group.
@@ -213,6 +214,9 @@ impl BaseSinkImpl for QuicSink {
             let mut state = self.state.lock();
             let key_missing = !enhancement && std::mem::take(&mut state.key_wanted) && !unit.key;
             state.begun |= !enhancement;
+            if let (Some(sender), Some(time)) = (&state.sender, encoded) {
+                sender.encoded(time);
+            }
             if let Some(sender) = &state.sender
                 && let Outcome::Dropped(reason) = match enhancement {
                     true => sender.send_enhancement(unit),

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::receipt::Receipt;
 use crate::wire::Refusal;
 use crate::wire::message::Backlog;
-use crate::{StreamName, Unit};
+use crate::{StreamName, Times, Unit};
 
 /// Refusals that wait for the application; what comes on top is only counted.
 const REFUSALS: usize = 64;
@@ -226,6 +226,8 @@ pub struct StreamStats {
     pub units_repeated: u64,
     /// What the camera says about its own queue.
     pub backlog: Backlog,
+    /// How long the camera took to encode its units, as far as it tells.
+    pub encoded: Times,
     /// Bytes of all UDP payloads received: units with everything that QUIC and TLS add.
     pub udp_bytes_received: u64,
     /// Bytes of all UDP payloads sent.

@@ -281,6 +281,7 @@ impl Session<'_> {
         loop {
             match reader.next().await? {
                 Message::Backlog(backlog) => self.stream.counters.lock().backlog = backlog,
+                Message::Encoded(times) => self.stream.counters.lock().encoded.merge(&times),
                 Message::Finish { groups } => {
                     self.finish.send_replace(Some(groups));
                 }

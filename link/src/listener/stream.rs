@@ -11,9 +11,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::config::Limits;
 use super::event::StreamStats;
 use super::receipt::Ledger;
-use crate::StreamName;
 use crate::wire::Refusal;
 use crate::wire::message::{Backlog, INSTANCE_LEN};
+use crate::{StreamName, Times};
 
 /// One live stream, as seen from the application's threads and from its session.
 pub struct Stream {
@@ -64,6 +64,7 @@ pub struct Counters {
     pub late: u64,
     pub repeated: u64,
     pub backlog: Backlog,
+    pub encoded: Times,
 }
 
 /// What the application wants told to the camera. Wishes do not queue up: the latest of each kind counts.
@@ -155,6 +156,7 @@ impl Stream {
             units_late: counters.late,
             units_repeated: counters.repeated,
             backlog: counters.backlog,
+            encoded: counters.encoded,
             udp_bytes_received: quic.udp_rx.bytes,
             udp_bytes_sent: quic.udp_tx.bytes,
             rtt: quic.path.rtt,

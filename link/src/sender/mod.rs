@@ -88,6 +88,11 @@ impl Sender {
         self.shared.push_enhancement(unit)
     }
 
+    /// How long a unit took to encode: the receiver is told, within a second.
+    pub fn encoded(&self, time: Duration) {
+        self.shared.encoded(time);
+    }
+
     /// Whether a key is still wanted: it was asked for by [`Event::KeyRequested`] and none was queued since. Whoever takes events on
     /// another thread than units come from finds out here that the key was under way already.
     pub fn key_wanted(&self) -> bool {

@@ -372,6 +372,7 @@ impl Session<'_> {
         }
     }
 
+    /// Tells what waits here, and how long encoding takes.
     async fn tell_backlog(&self, writer: &mut ControlWriter) -> Broken {
         let mut ticks = tokio::time::interval(BACKLOG_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -389,6 +390,11 @@ impl Session<'_> {
                 if let Err(broken) = writer.send(&Message::Backlog(now)).await {
                     return broken;
                 }
+            }
+            if let Some(times) = self.shared.take_encoded()
+                && let Err(broken) = writer.send(&Message::Encoded(times)).await
+            {
+                return broken;
             }
         }
     }

@@ -12,9 +12,9 @@ use super::config::Config;
 use super::event::{Congestion, DropReason, Event, Outcome, Stats};
 use super::ledger::Ledger;
 use super::queue::{Entry, Queue};
-use crate::Unit;
 use crate::spool::{Lane, Refused, Spool};
 use crate::wire::ENHANCEMENT_LAYER;
+use crate::{Times, Unit};
 
 /// Events that wait for the application.
 const EVENTS: usize = 256;
@@ -41,6 +41,8 @@ pub struct Shared {
     ledger: Mutex<Ledger>,
     /// A key was asked for and none was queued since.
     key_wanted: AtomicBool,
+    /// How long units took that the receiver was not told of.
+    encoded: Mutex<Times>,
     events: Sender<Event>,
 }
 
@@ -55,6 +57,7 @@ impl Shared {
             wake: Notify::new(),
             ledger: Mutex::default(),
             key_wanted: AtomicBool::new(false),
+            encoded: Mutex::default(),
             events,
         };
         (shared, receiver)
@@ -410,6 +413,16 @@ impl Shared {
     }
 
     /// Whether no key was queued since one was asked for.
+    pub fn encoded(&self, time: Duration) {
+        self.encoded.lock().add(time);
+    }
+
+    /// What the receiver is to be told of encoding times, if there is any.
+    pub fn take_encoded(&self) -> Option<Times> {
+        let times = std::mem::take(&mut *self.encoded.lock());
+        (times.count() > 0).then_some(times)
+    }
+
     pub fn key_wanted(&self) -> bool {
         self.key_wanted.load(Ordering::Relaxed)
     }

@@ -1,7 +1,10 @@
 //! Owns the messages of the control stream: their values, their bytes, and their reassembly.
 
+use std::time::Duration;
+
 use super::varint;
 use super::{VERSION, Violation};
+use crate::Times;
 
 /// Longest body of a message, checked before anything is kept of it.
 pub const MAX_BODY: usize = 4096;
@@ -38,6 +41,8 @@ pub enum Message {
     },
     /// Sender: how it does.
     Backlog(Backlog),
+    /// How long the sender's application took for the units that it handed over since the last such message.
+    Encoded(Times),
     /// Sender: no group follows.
     Finish {
         /// Groups begun on this connection.
@@ -101,6 +106,7 @@ mod kind {
     pub const FINISH: u64 = 0x07;
     pub const FINISHED: u64 = 0x08;
     pub const STORED: u64 = 0x09;
+    pub const ENCODED: u64 = 0x0a;
 }
 
 impl Message {
@@ -113,6 +119,7 @@ impl Message {
             Self::Layer { .. } => "layer",
             Self::Received { .. } => "received",
             Self::Backlog(_) => "backlog",
+            Self::Encoded(_) => "encoded",
             Self::Finish { .. } => "finish",
             Self::Finished => "finished",
             Self::Stored { .. } => "stored",
@@ -157,6 +164,16 @@ impl Message {
                 put_number(&mut body, 2, backlog.bytes);
                 put_number(&mut body, 3, backlog.dropped);
                 kind::BACKLOG
+            }
+            Self::Encoded(times) => {
+                put_number(&mut body, 1, micros(times.sum()));
+                let mut counts = Vec::new();
+                times
+                    .counts()
+                    .iter()
+                    .for_each(|count| varint::put(&mut counts, *count));
+                put_field(&mut body, 2, &counts);
+                kind::ENCODED
             }
             Self::Finish { groups } => {
                 put_number(&mut body, 1, *groups);
@@ -207,6 +224,16 @@ impl Message {
                 bytes: fields.number(2)?,
                 dropped: fields.number(3)?,
             }),
+            kind::ENCODED => {
+                let sum = Duration::from_micros(fields.number(1)?);
+                let (mut rest, mut counts) = (fields.get(2)?, Vec::new());
+                while !rest.is_empty() {
+                    let count = varint::take(&mut rest);
+                    counts.push(count.ok_or_else(|| Violation::new("field 2 is not numbers"))?);
+                }
+                let times = Times::from_parts(sum, &counts);
+                Self::Encoded(times.ok_or_else(|| range("counts", counts.len() as u64, "at most 14"))?)
+            }
             kind::FINISH => Self::Finish {
                 groups: fields.number(1)?,
             },
@@ -256,6 +283,11 @@ impl Hello {
             spool,
         })
     }
+}
+
+/// In whole microseconds, as many as a varint holds.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).map_or(varint::MAX, |micros| micros.min(varint::MAX))
 }
 
 fn range(what: &str, value: u64, range: &str) -> Violation {

@@ -1,6 +1,6 @@
 //! Every metric by name, what it means, and where its value comes from. docs/metrics.md is made of what this says.
 
-use super::page::Page;
+use super::page::{Counted, Page};
 use super::process::Usage;
 use super::{Detection, Sources};
 use crate::health::Health;
@@ -93,6 +93,12 @@ const GAUGES: &[Gauge] = &[
         s.queued as f64
     }),
     (
+        "camera_queued_units",
+        None,
+        "Units that wait at the camera",
+        |s| s.backlog.units as f64,
+    ),
+    (
         "connected",
         Some(Unit::Seconds),
         "How long the camera is connected",
@@ -108,6 +114,12 @@ const LINK_COUNTS: &[LinkCount] = &[
         None,
         "Groups of frames that the camera gave up",
         |s| s.groups_reset,
+    ),
+    (
+        "camera_dropped_units",
+        None,
+        "Units that the camera dropped since it started",
+        |s| s.backlog.dropped,
     ),
     (
         "stalls",
@@ -158,12 +170,12 @@ impl Collector for Catalog {
         page.histogram(
             "cis_detect_queue",
             "How long a frame waited for the detector",
-            [([], &self.times.queue)],
+            [([], self.times.queue.clone())],
         )?;
         page.histogram(
             "cis_detect_run",
             "A run of the detector's network",
-            [([], &self.times.run)],
+            [([], self.times.run.clone())],
         )?;
         let stuck = self.health.threads();
         let stuck: Vec<_> = stuck
@@ -335,8 +347,18 @@ impl Sources {
                 .map(|s| ([("stream", s.stream.as_str())], read(s) as f64));
             page.counter(&format!("cis_stream_{name}"), unit.as_ref(), help, values)?;
         }
+        let encoded = link
+            .iter()
+            .map(|s| ([("stream", s.stream.as_str())], Counted(s.encoded)));
+        page.histogram(
+            "cis_stream_encode",
+            "How long the camera takes to encode a frame, by its own clock",
+            encoded,
+        )?;
         for (name, help, read) in TIMES {
-            let values = open.iter().map(|s| ([("stream", s.name.as_str())], read(s)));
+            let values = open
+                .iter()
+                .map(|s| ([("stream", s.name.as_str())], read(s).clone()));
             page.histogram(&format!("cis_stream_{name}"), help, values)?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 
 fn hello() -> Message {
@@ -47,6 +49,8 @@ pub fn one_of_each() -> Vec<Message> {
             bytes: varint::MAX,
             dropped: 0,
         }),
+        Message::Encoded(times()),
+        Message::Encoded(Times::default()),
         Message::Finish { groups: 9 },
         Message::Finished,
         spooling(),
@@ -55,6 +59,14 @@ pub fn one_of_each() -> Vec<Message> {
             units: 250,
         },
     ]
+}
+
+fn times() -> Times {
+    let mut times = Times::default();
+    for micros in [1_500, 40_000, 41_000, 9_000_001] {
+        times.add(Duration::from_micros(micros));
+    }
+    times
 }
 
 fn raw(kind: u64, body: &[u8]) -> Vec<u8> {
