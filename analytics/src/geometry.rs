@@ -46,6 +46,17 @@ impl Rect {
         [self.x, self.y, self.w, self.h].iter().all(|v| v.is_finite()) && self.w > 0.0 && self.h > 0.0
     }
 
+    /// Larger by that share of width and height on each side.
+    pub(crate) fn grown(&self, share: f32) -> Self {
+        let (dx, dy) = (self.w * share, self.h * share);
+        Self {
+            x: self.x - dx,
+            y: self.y - dy,
+            w: self.w + 2.0 * dx,
+            h: self.h + 2.0 * dy,
+        }
+    }
+
     /// Intersection over union, 0..=1.
     pub fn iou(&self, other: &Self) -> f32 {
         let shared =

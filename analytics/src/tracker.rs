@@ -2,8 +2,8 @@
 //!
 //! Sure boxes are given to tracks first, by overlap with where each track is thought to be; what remains of the tracks that were seen a
 //! frame ago may take an unsure box, which is how somebody half hidden is not lost; sure boxes that nobody took begin tracks,
-//! which count once they have been seen often enough. Different from the paper: time is the camera's and not a number of frames, a box of
-//! another class fits less well, and a track has its number from the moment on at which it counts.
+//! which count once they have been seen often enough. Different from the paper: time is the camera's and not a number of frames, boxes are
+//! compared larger the longer a frame takes, a box of another class fits less well, and a track has its number from the moment on at which it counts.
 
 use crate::assign::pairs;
 use crate::track::Track;
