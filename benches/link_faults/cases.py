@@ -132,9 +132,8 @@ ENHANCED = [
 ]
 
 
-def environment(case, folder):
-    if case.needs != FAKETIME:
-        return None
+def faked(folder):
+    """The environment of a process whose wall clock, and no other, is as far off as the file `clock` says."""
     clock = pathlib.Path(folder) / "clock"
     clock.write_text("+0")
     return {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
@@ -144,7 +143,7 @@ def measure(case, folder, frames):
     """Runs a case; returns its Outcome. Whether the machine has what the case needs is for the caller to see."""
     run = Run(case, folder, frames)
     try:
-        camera = run.camera(round(case.seconds * source.FPS), environment=environment(case, folder))
+        camera = run.camera(round(case.seconds * source.FPS), environment=faked(folder) if case.needs == FAKETIME else None)
         wait_for("the first frames", lambda: run.arrived() >= 3)
         run.take(case.before)
         healed = None

@@ -1,5 +1,6 @@
 """Processes that are killed and a disk that is full: what was promised is there afterwards. Every check raises `Failed`."""
 
+import datetime
 import json
 import pathlib
 import re
@@ -7,7 +8,7 @@ import signal
 import subprocess
 
 from . import source, spool
-from .cases import Case, Run
+from .cases import Case, Run, clock_step, faked
 from .endpoints import Failed, stop, wait_for
 from .measure import sessions
 
@@ -85,6 +86,25 @@ def thin(run):
     return f"{len(camera.feeder.times)} frames taken, {camera.coded()} sent, all delivered"
 
 
+def clock(run):
+    """The camera's wall clock jumps an hour ahead, then an hour behind: nothing is lost, comes twice or waits for it."""
+    camera = run.camera(60, environment=faked(run.folder))
+    wait_for("the first frames", lambda: run.arrived() >= 5)
+    for seconds in (3600, -3600):
+        clock_step(seconds)(run)
+        seen = run.arrived()
+        wait_for(f"frames after a step to {seconds:+d} s", lambda: run.arrived() >= seen + 15)
+    camera.feeder.thread.join()
+    camera.end()
+    stop(run.receiver)
+    rows = run.lines.end()
+    whole([row["frame"] for row in rows], camera.coded(), "a clock that jumps")
+    in_order(rows, "a clock that jumps")
+    hours = {datetime.datetime.fromisoformat(row["capture_utc"]).replace(minute=0, second=0, microsecond=0) for row in rows}
+    need(max(hours) - min(hours) >= datetime.timedelta(hours=2), f"the clock did not jump: {sorted(hours)}")
+    return f"{camera.coded()} frames sent, all delivered once, captured over {max(hours) - min(hours)} by the camera's clock"
+
+
 def sender_killed(run):
     """`kill -9` of the camera in the middle of an outage: the next process delivers what it had taken."""
     camera = run.camera(1000, encoder="key-interval=10")
@@ -151,6 +171,7 @@ def disk_full(run):
 CHECKS = [
     (storm, {"loss": 0.05, "delay": 0.02}),
     (thin, {"rate": 16e3, "delay": 0.05}),
+    (clock, {"delay": 0.02}),
     (sender_killed, {"delay": 0.02}),
     (disk_full, {"delay": 0.02}),
 ]
