@@ -1,5 +1,6 @@
 //! `cisquicsrc`: receives the coded frames of one camera.
 
+mod flow;
 mod imp;
 mod late;
 mod settings;
