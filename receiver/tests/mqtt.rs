@@ -153,6 +153,33 @@ fn a_broker_that_hangs_holds_nobody_up_and_what_does_not_fit_is_counted() {
     );
 }
 
+/// The client breaks the connection over a packet that is too large: were it sent again, nothing else would ever be delivered.
+#[test]
+fn a_message_that_is_too_large_for_the_broker_does_not_stop_the_others() {
+    let site = Site::new(&["gate-1"]);
+    let small = "allow_anonymous true\nmax_packet_size 250\n";
+    let broker = Server::mosquitto(&site, free_port(), small);
+    let receiver = site.receiver(&config(broker.port, ""));
+    // Some of them wait already when the broker says how much it takes.
+    send(&site, &receiver, 50);
+    wait_for("every message is through or given up", || {
+        mqtt(&receiver).waiting == 0
+    });
+    let events = site.lines("events.jsonl").len() as u64;
+    let before = mqtt(&receiver);
+    assert!(events > 0 && before.failed == events, "{before}, {events} events");
+    send(&site, &receiver, 50);
+    wait_for("so are those after them", || mqtt(&receiver).waiting == 0);
+    let after = mqtt(&receiver);
+    assert!(after.delivered > before.delivered, "{before}, then {after}");
+    assert_eq!(after.reconnects, before.reconnects, "{before}, then {after}");
+    let late = Listener::start(broker.port);
+    wait_for("a state, which is small", || {
+        late.last("cis/gate-1/state").is_some()
+    });
+    receiver.shutdown();
+}
+
 #[test]
 fn tls_verifies_the_broker_and_a_password_lets_in() {
     let site = Site::new(&["gate-1"]);

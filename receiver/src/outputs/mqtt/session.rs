@@ -1,7 +1,8 @@
 //! The connection to the broker: sends what waits, reconnects for ever, counts what was confirmed.
 //!
 //! At most [`IN_FLIGHT`] messages are with the client at a time; the rest stay in the queue, whose end is seen by those who fill it.
-//! When the connection breaks, the client's messages go back to its channel, so that nothing that was not confirmed is forgotten.
+//! When the connection breaks, the client's messages go back to its channel, so that nothing that was not confirmed is forgotten. What the broker
+//! says it is too small for is given up: the client would break the connection over it again and again.
 
 use super::Message;
 use super::states::States;
@@ -12,6 +13,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions, Request};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
@@ -22,6 +24,15 @@ const IN_FLIGHT: usize = 64;
 const OWN: usize = 4;
 /// Without any sign of the broker for this many keep-alive times the connection is given up: a write may hang for ever.
 const SILENCE: u32 = 3;
+
+/// What a packet has besides topic and payload, at most: a header, two lengths, an id.
+const AROUND: usize = 16;
+
+/// The largest packet that the broker takes, as it said when it was reached last.
+struct Largest {
+    bytes: AtomicU32,
+    told: AtomicBool,
+}
 
 /// What a session needs to know.
 pub struct Session {
@@ -37,10 +48,14 @@ impl Session {
     pub async fn run(self, options: MqttOptions, mut queue: Receiver<Message>, stopping: Stopping) {
         let (client, events) = AsyncClient::new(options, IN_FLIGHT + OWN);
         let room = Semaphore::new(IN_FLIGHT);
+        let largest = Largest {
+            bytes: AtomicU32::new(u32::MAX),
+            told: AtomicBool::new(false),
+        };
         let work = async {
             tokio::select! {
-                () = self.feed(&client, &mut queue, &room) => {}
-                () = self.poll(&client, events, &room) => {}
+                () = self.feed(&client, &mut queue, &room, &largest) => {}
+                () = self.poll(&client, events, &room, &largest) => {}
             }
         };
         stopping.limit(work).await;
@@ -48,7 +63,13 @@ impl Session {
     }
 
     /// Gives the client what waits. Returns only when there is nobody to give it to.
-    async fn feed(&self, client: &AsyncClient, queue: &mut Receiver<Message>, room: &Semaphore) {
+    async fn feed(
+        &self,
+        client: &AsyncClient,
+        queue: &mut Receiver<Message>,
+        room: &Semaphore,
+        largest: &Largest,
+    ) {
         loop {
             let Ok(place) = room.acquire().await else { return };
             let state = self.states.next().inspect(|_| self.meter.accepted.add(1));
@@ -67,6 +88,9 @@ impl Session {
             else {
                 break;
             };
+            if !self.fits(topic.len(), payload.len(), largest) {
+                continue;
+            }
             // The place is free again when the broker has confirmed.
             place.forget();
             if let Err(e) = client.publish_bytes(topic, self.qos, retain, payload).await {
@@ -83,15 +107,17 @@ impl Session {
     }
 
     /// Drives the connection until the client has said goodbye.
-    async fn poll(&self, client: &AsyncClient, mut events: EventLoop, room: &Semaphore) {
+    async fn poll(&self, client: &AsyncClient, mut events: EventLoop, room: &Semaphore, largest: &Largest) {
         let silence = events.options.keep_alive() * SILENCE;
         let mut backoff = remote::backoff();
         let mut since: Option<Instant> = None;
         let (mut known, mut told) = (false, false);
         loop {
             let problem = match tokio::time::timeout(silence, events.poll()).await {
-                Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
+                Ok(Ok(Event::Incoming(Packet::ConnAck(ack)))) => {
                     tracing::info!("mqtt: connected to {}", self.url);
+                    let limit = ack.properties.and_then(|properties| properties.max_packet_size);
+                    largest.bytes.store(limit.unwrap_or(u32::MAX), Relaxed);
                     self.meter.reconnects.add(u64::from(known));
                     (since, known, told) = (Some(Instant::now()), true, false);
                     self.say(client, "online");
@@ -112,7 +138,7 @@ impl Session {
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!("mqtt: {}: {problem}; tries again and again", self.url);
             }
-            self.take_back(client, &mut events);
+            self.take_back(client, &mut events, room, largest);
             if let Some(since) = since.take() {
                 backoff.ended(since.elapsed());
             }
@@ -141,7 +167,7 @@ impl Session {
     }
 
     /// Puts what the broken connection did not get confirmed back to where the next one takes it.
-    fn take_back(&self, client: &AsyncClient, events: &mut EventLoop) {
+    fn take_back(&self, client: &AsyncClient, events: &mut EventLoop, room: &Semaphore, largest: &Largest) {
         let pending = std::mem::take(&mut events.pending).into_iter();
         let unsent = events.state.collision.take().map(Request::Publish);
         for request in pending.chain(unsent) {
@@ -152,11 +178,30 @@ impl Session {
             if topic == self.status {
                 continue;
             }
-            if let Err(e) = client.try_publish(topic, publish.qos, publish.retain, publish.payload) {
+            if !self.fits(topic.len(), publish.payload.len(), largest) {
+                room.add_permits(1);
+            } else if let Err(e) = client.try_publish(topic, publish.qos, publish.retain, publish.payload) {
                 tracing::error!("mqtt: a message is lost with the connection: {e}");
                 self.meter.failed.add(1);
+                room.add_permits(1);
             }
         }
+    }
+
+    /// Whether the broker takes a message of this size; one that it does not take has failed.
+    fn fits(&self, topic: usize, payload: usize, largest: &Largest) -> bool {
+        let (bytes, limit) = (topic + payload + AROUND, largest.bytes.load(Relaxed));
+        let fits = bytes <= limit as usize;
+        if !fits {
+            self.meter.failed.add(1);
+            if !largest.told.swap(true, Relaxed) {
+                tracing::warn!(
+                    "mqtt: {}: messages that are too large for the broker are given up; the first has some {bytes} bytes, it takes {limit}",
+                    self.url
+                );
+            }
+        }
+        fits
     }
 
     /// Says how the receiver is. Not with the quality of service of the messages, so that it is not counted as one.
