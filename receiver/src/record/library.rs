@@ -101,7 +101,7 @@ pub(super) struct Entry {
     pub name: Name,
     pub path: PathBuf,
     pub bytes: u64,
-    modified: Option<SystemTime>,
+    pub modified: Option<SystemTime>,
 }
 
 #[cfg(test)]

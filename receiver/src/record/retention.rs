@@ -157,12 +157,15 @@ impl Retention {
     }
 }
 
-/// When a file ended, by the receiver's clock: when it was begun, and how long it goes.
+/// When a file ended, by the receiver's clock: when it was begun, and how long it goes; when it was written to last, should the camera's
+/// time stamps say that it goes on for longer.
 fn ended(entry: &Entry) -> Timestamp {
     let span = File::open(&entry.path).and_then(|mut file| span::read(&mut file));
     let length = span.ok().flatten().map_or(0, |span| span.duration_ns());
     let length = SignedDuration::from_nanos(length.try_into().unwrap_or(i64::MAX));
-    entry.name.begun.checked_add(length).unwrap_or(Timestamp::MAX)
+    let ended = entry.name.begun.checked_add(length).unwrap_or(Timestamp::MAX);
+    let written = entry.modified.and_then(|time| Timestamp::try_from(time).ok());
+    written.map_or(ended, |written| ended.min(written))
 }
 
 /// What has to go, and why. `entries` are in the order in which they go; what `ended` says is asked for only where it matters.

@@ -52,7 +52,7 @@ impl Recorder {
     pub fn tape(&self, stream: StreamName, late: bool, lost: Arc<Counter>) -> Tape {
         Tape {
             queue: self.queue.clone(),
-            reel: Reel { stream, late },
+            reel: Arc::new(Reel { stream, late }),
             skipping: true,
             unenhanced: true,
             lost,
@@ -63,7 +63,7 @@ impl Recorder {
 /// Where the units of one stream go in; the file ends with it.
 pub struct Tape {
     queue: Sender<Job>,
-    reel: Reel,
+    reel: Arc<Reel>,
     skipping: bool,
     /// An enhancement unit is missing: those that follow build on it, up to a key of their layer.
     unenhanced: bool,
@@ -113,7 +113,77 @@ impl Tape {
 
 impl Drop for Tape {
     fn drop(&mut self) {
-        // Waits for room: this one may not be lost, or the file would stay open. The writer always goes on.
-        let _ = self.queue.send(Job::End(self.reel.clone()));
+        // Full, because the disk hangs perhaps: the writer finds out by itself that nobody holds the reel any more.
+        let _ = self.queue.try_send(Job::End(self.reel.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Health;
+    use cis_codec::{Prior, Shape, Size};
+    use std::time::Duration;
+
+    /// A key frame.
+    fn unit() -> (Bytes, Header) {
+        use cis_codec::encode::{Config, Encoder, Input};
+        let config = Config::new("tiny".parse().unwrap());
+        let mut encoder = Encoder::new(config, Arc::new(Prior::default())).unwrap();
+        let shape = Shape {
+            channels: 1,
+            width: 4,
+            height: 4,
+        };
+        let input = Input {
+            latents: &[0.0; 16],
+            shape,
+            source: Size {
+                width: 64,
+                height: 64,
+            },
+            pts_ns: 0,
+            capture_utc_ns: 0,
+            force_key: true,
+        };
+        let packet = encoder.encode(&input).unwrap();
+        (packet.data, packet.header)
+    }
+
+    /// A disk that hangs: nobody takes anything out of the queue while cameras come and go.
+    #[test]
+    fn a_stream_that_ends_waits_for_no_disk_and_its_file_ends_nevertheless() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[listen]\ninsecure = true\n[record]\nfolder = '.'\n";
+        let config = config::Config::from_toml(text, &folder.path().join("receiver.toml")).unwrap();
+        let (queue, jobs) = bounded(2);
+        let recorder = Recorder {
+            queue,
+            stats: Arc::default(),
+        };
+        let (data, header) = unit();
+        let connect = || {
+            let mut tape = recorder.tape("gate-1".parse().unwrap(), false, Arc::default());
+            while !jobs.is_full() {
+                tape.write(&data, &header, &Receipt::default());
+            }
+        };
+        connect();
+        let mut waiting: Vec<_> = jobs.try_iter().collect();
+        connect();
+        waiting.extend(jobs.try_iter());
+        let (queue, jobs) = bounded(waiting.len());
+        waiting
+            .into_iter()
+            .for_each(|job| assert!(queue.try_send(job).is_ok()));
+        drop(queue);
+        let health = Health::new(Duration::from_secs(60));
+        Writer::new(folder.path(), &config.record, Arc::default(), Box::new(|_| {}))
+            .run(&jobs, &health.watch("cis-record"));
+        let files = std::fs::read_dir(folder.path().join("gate-1")).unwrap();
+        let sizes: Vec<_> = files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(sizes, [2 * data.len() as u64; 2], "a file for each connection");
     }
 }

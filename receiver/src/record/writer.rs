@@ -34,14 +34,15 @@ pub struct Reel {
 /// What comes over the queue.
 pub enum Job {
     Unit {
-        reel: Reel,
+        reel: Arc<Reel>,
         data: Bytes,
         key: bool,
         pts_ns: u64,
         lost: Arc<Counter>,
         receipt: Receipt,
     },
-    End(Reel),
+    /// Nothing more comes for it. When the queue is full it is not said; that nobody else holds the reel tells it, too.
+    End(Arc<Reel>),
 }
 
 /// Asks a stream's camera for a key frame.
@@ -69,7 +70,7 @@ pub struct Writer {
     max_ns: u64,
     sync: SyncWhen,
     ask_key: AskKey,
-    reels: HashMap<Reel, State>,
+    reels: HashMap<Arc<Reel>, State>,
     retention: Retention,
     stats: Arc<Stats>,
     /// How much may be written before the folder is looked at, and how much has been.
@@ -121,7 +122,8 @@ impl Writer {
                         lost.add(1);
                     }
                 }
-                Ok(Job::End(reel)) => self.end(&reel),
+                Ok(Job::End(reel)) if self.is_current(&reel) => self.end(&reel),
+                Ok(Job::End(_)) => {}
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -133,8 +135,17 @@ impl Writer {
         reels.iter().for_each(|reel| self.end(reel));
     }
 
+    /// Whether what is open is of this connection of the camera, and not of one before.
+    fn is_current(&self, reel: &Arc<Reel>) -> bool {
+        let known = self.reels.get_key_value(reel);
+        known.is_some_and(|(known, _)| Arc::ptr_eq(known, reel))
+    }
+
     /// Writes a unit; `false`: it could not be written.
-    fn unit(&mut self, reel: &Reel, data: &[u8], key: bool, pts_ns: u64) -> bool {
+    fn unit(&mut self, reel: &Arc<Reel>, data: &[u8], key: bool, pts_ns: u64) -> bool {
+        if !self.is_current(reel) {
+            self.end(reel);
+        }
         let failed = matches!(self.reels.get(reel), Some(State::Failed { .. }));
         if failed && !key {
             self.try_again(reel);
@@ -171,7 +182,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, reel: &Reel, data: &[u8], key: bool, pts_ns: u64) -> io::Result<()> {
+    fn write(&mut self, reel: &Arc<Reel>, data: &[u8], key: bool, pts_ns: u64) -> io::Result<()> {
         if !matches!(self.reels.get(reel), Some(State::Writing(_))) {
             if !key {
                 return Err(io::Error::other("waiting for a key frame"));
@@ -202,7 +213,7 @@ impl Writer {
     }
 
     /// What could be written is kept, the rest of the group is missing.
-    fn fail(&mut self, reel: &Reel, error: &io::Error, tell: bool) {
+    fn fail(&mut self, reel: &Arc<Reel>, error: &io::Error, tell: bool) {
         if tell {
             tracing::error!(stream = %reel.stream, "recording: {error}; goes on at a key frame when that is over");
         }
@@ -238,6 +249,9 @@ impl Writer {
     }
 
     fn look(&mut self) {
+        let gone = self.reels.keys().filter(|reel| Arc::strong_count(reel) == 1);
+        let gone: Vec<Reel> = gone.map(|reel| Reel::clone(reel)).collect();
+        gone.iter().for_each(|reel| self.end(reel));
         let Self { retention, reels, .. } = self;
         retention.enforce(|path| is_open(reels, path));
         (self.written, self.looked) = (0, Instant::now());
@@ -249,7 +263,7 @@ impl Writer {
     }
 }
 
-fn is_open(reels: &HashMap<Reel, State>, path: &Path) -> bool {
+fn is_open(reels: &HashMap<Arc<Reel>, State>, path: &Path) -> bool {
     let mut states = reels.values();
     states.any(|state| matches!(state, State::Writing(segment) if segment.open.path == path))
 }
