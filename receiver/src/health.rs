@@ -100,6 +100,13 @@ impl Health {
         }
     }
 
+    /// How long the threads of that name have been at the piece of work that takes them longest; `None`: at nothing.
+    pub fn busy(&self, name: &str) -> Option<Duration> {
+        let pulses = self.pulses.lock();
+        let of_name = pulses.iter().filter(|pulse| pulse.name == name);
+        of_name.filter_map(|pulse| pulse.busy()).max()
+    }
+
     /// Every thread, and what is wrong with it.
     pub fn threads(&self) -> Vec<(&'static str, Option<String>)> {
         let stall_after = Duration::from_millis(self.stall_after.load(Relaxed));

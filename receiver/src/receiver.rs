@@ -32,7 +32,12 @@ use crossbeam_channel::{Sender, bounded};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a thread may be at one piece of work at the end.
+const HANG: Duration = Duration::from_secs(10);
+/// How often it is looked whether a thread has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A running receiver. Dropping it without [`Receiver::shutdown`] does the same.
 pub struct Receiver {
@@ -303,10 +308,7 @@ impl Receiver {
         // Outputs end when nobody holds them any more: the detector, which ends first, and this.
         self.outputs = Outputs::default();
         for thread in self.threads.drain(..) {
-            let name = thread.thread().name().unwrap_or_default().to_owned();
-            if thread.join().is_err() {
-                tracing::error!("thread {name} panicked");
-            }
+            join(thread, &self.health);
         }
         if let Some(services) = self.services.take() {
             services.shutdown();
@@ -339,6 +341,23 @@ impl Drop for Receiver {
 /// What a receiver did in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+/// Waits for a thread's end, but not for one that hangs: a pipe that nobody reads, a disk that does not answer.
+fn join(thread: JoinHandle<()>, health: &Health) {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    let began = Instant::now();
+    while !thread.is_finished() {
+        let busy = health.busy(&name).unwrap_or_default();
+        if busy.min(began.elapsed()) > HANG {
+            tracing::error!("thread {name} hangs and is left behind, with what it had to do");
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+    if thread.join().is_err() {
+        tracing::error!("thread {name} panicked");
+    }
+}
+
 pub struct Totals {
     /// Streams that were opened.
     pub streams: u64,

@@ -217,6 +217,27 @@ fn health_names_what_is_stuck_and_readiness_the_shutdown() {
 }
 
 /// A hang-up takes over what may change and names the rest; a broken file changes nothing.
+/// The lines are lost, but nothing else is, and no operator has to kill it.
+#[test]
+fn an_output_that_hangs_does_not_hold_up_the_end() {
+    let site = Site::new(&["gate-1"]);
+    let more = format!("{METRICS}[health]\nstall-after = 1\n[json]\noutput = '-'\nevents = 'events.jsonl'\n");
+    let mut process = Process::start(&site, &site.toml(&more));
+    let address = process.address();
+    let metrics = process.told("metrics and health at http://", '/');
+    let mut camera = Camera::start(&site, "gate-1", address, 0).connected();
+    wait_for("an output that is stuck", || {
+        camera.frame();
+        get(metrics, "/healthz").status == 503
+    });
+    process.signal("-TERM");
+    assert_eq!(process.end().code(), Some(0), "{}", process.log.lock());
+    let log = process.log.lock();
+    assert!(log.contains("cis-json hangs"), "{log}");
+    assert!(log.contains("summary of json.events"), "{log}");
+    assert!(!site.lines("events.jsonl").is_empty());
+}
+
 #[test]
 fn a_hangup_takes_over_the_configuration() {
     let site = Site::new(&["gate-1"]);
