@@ -23,7 +23,7 @@ use crate::stream::Registry;
 use crate::tracking::Trackers;
 use crate::view::{encode, restore};
 use crate::web::{self, Web};
-use crate::{Error, record, status, systemd};
+use crate::{Error, record, status, systemd, tracking};
 use cis_codec::{Limits, Prior};
 use cis_inference::bundle::Bundle;
 use cis_inference::detect::{Detector, Params};
@@ -278,7 +278,9 @@ impl Receiver {
         let params = params(&config.detect, &self.settings.classes)?;
         let files = web::Files::read(&config.web)?;
         self.cameras.reload()?;
+        let plans = tracking::plans(config)?;
         self.settings.trackers.set_threshold(config.detect.threshold);
+        self.settings.trackers.set_plans(plans);
         self.settings.detect.set(Params {
             threshold: self.settings.trackers.least(),
             ..params

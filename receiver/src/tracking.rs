@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Names of streams that are remembered; above it, those go of which no stream is open.
 const MAX_NAMES: usize = 4096;
 
+/// Zones and lines by stream.
+pub type Plans = HashMap<String, Arc<Plan>>;
+
 /// Makes the tracking of each stream.
 pub struct Trackers {
     /// `None`: nobody is followed.
@@ -22,7 +25,7 @@ pub struct Trackers {
     update_ns: u64,
     /// Boxes below this confidence are in no output.
     threshold: Arc<Live<f32>>,
-    plans: HashMap<String, Arc<Plan>>,
+    plans: Arc<Live<Plans>>,
     /// Tells the objects of one life of the receiver from those of another.
     run: Arc<str>,
     names: Mutex<HashMap<String, Arc<Memory>>>,
@@ -54,8 +57,7 @@ impl Trackers {
             confirm: track.confirm_frames,
             lost_ns: nanos(track.lost_seconds),
         };
-        let plans = config::places::plans(&config.zone, &config.line)
-            .map_err(|e| config::Error::Conflict(format!("zones and lines: {e}")))?;
+        let plans = Arc::new(Live::new(plans(config)?));
         Ok(Self {
             settings: track.enabled.then_some(settings),
             update_ns: nanos(track.update_seconds),
@@ -77,19 +79,29 @@ impl Trackers {
         self.threshold.set(threshold);
     }
 
+    /// Other zones and lines: streams for which they have changed go by them from the next frame that shows something new.
+    pub fn set_plans(&self, plans: Plans) {
+        self.plans.set(plans);
+    }
+
     /// Of a stream that opens.
     pub fn open(&self, name: &str) -> Tracking {
         let memory = self.memory(name);
-        let plan = self.plans.get(name).cloned().unwrap_or_default();
+        let settings = self.settings.map(|settings| Settings {
+            // An object that is in no output has no events.
+            begin: settings.begin.max(*self.threshold.get()),
+            ..settings
+        });
+        let plan = self.plans.get().get(name).cloned();
+        let follow = Follow {
+            settings,
+            update_ns: self.update_ns,
+            plans: self.plans.clone(),
+            plan,
+        };
         Tracking {
-            analyser: self
-                .settings
-                .map(|settings| Settings {
-                    // An object that is in no output has no events.
-                    begin: settings.begin.max(*self.threshold.get()),
-                    ..settings
-                })
-                .map(|settings| Analyser::new(settings, self.update_ns, plan, memory.numbers.clone())),
+            analyser: follow.analyser(&memory),
+            follow,
             memory,
             run: self.run.clone(),
             threshold: self.threshold.clone(),
@@ -107,8 +119,45 @@ impl Trackers {
     }
 }
 
+/// Zones and lines of a configuration.
+///
+/// # Errors
+/// One that is none.
+pub fn plans(config: &config::Config) -> Result<Plans, config::Error> {
+    config::places::plans(&config.zone, &config.line)
+        .map_err(|e| config::Error::Conflict(format!("zones and lines: {e}")))
+}
+
+/// How a stream's objects are followed.
+struct Follow {
+    /// `None`: nobody is.
+    settings: Option<Settings>,
+    update_ns: u64,
+    plans: Arc<Live<Plans>>,
+    /// The plan by which they are followed now.
+    plan: Option<Arc<Plan>>,
+}
+
+impl Follow {
+    fn analyser(&self, memory: &Memory) -> Option<Analyser> {
+        let plan = self.plan.clone().unwrap_or_default();
+        let numbers = memory.numbers.clone();
+        let settings = self.settings?;
+        Some(Analyser::new(settings, self.update_ns, plan, numbers))
+    }
+
+    /// Takes the plan of now; whether it is another one.
+    fn renew(&mut self, name: &str) -> bool {
+        let plan = self.plans.get().get(name).cloned();
+        let changed = plan != self.plan;
+        self.plan = plan;
+        changed
+    }
+}
+
 /// The tracking of one stream.
 pub struct Tracking {
+    follow: Follow,
     analyser: Option<Analyser>,
     memory: Arc<Memory>,
     run: Arc<str>,
@@ -132,11 +181,19 @@ impl Tracking {
             .filter(|(_, detection)| detection.confidence >= threshold)
             .map(|(place, detection)| (place, Region::on_grid(detection, size)))
             .collect();
+        // What the plan before has to do with is over.
+        let mut over = Vec::new();
+        if self.follow.renew(stream.name.as_str()) {
+            over = self.end(stream);
+            self.analyser = self.follow.analyser(&self.memory);
+        }
         let findings = match &mut self.analyser {
             Some(analyser) => analyser.frame(moment(header), size, found.iter().map(box_of).collect()),
             None => Findings::default(),
         };
-        self.tell(stream, header, findings)
+        let (regions, events) = self.tell(stream, header, findings);
+        over.extend(events);
+        (regions, over)
     }
 
     /// A frame that shows what the one before showed.

@@ -82,6 +82,45 @@ fn events_tell_what_the_lines_show() {
     assert_eq!(ids.len(), 8);
 }
 
+/// Whoever moves a zone does not have to wait until all cameras have connected again.
+#[test]
+fn zones_that_change_count_for_cameras_that_are_connected() {
+    let site = Site::new(&["gate-1"]);
+    let receiver = site.receiver(REST);
+    let mut camera = Camera::start(&site, "gate-1", receiver.address(), 0).connected();
+    let mut send = |frames: u64| {
+        let before = receiver.streams().first().map_or(0, |(_, s)| s.results);
+        camera.frames(frames as usize);
+        wait_for("results", || {
+            receiver
+                .streams()
+                .first()
+                .is_some_and(|(_, s)| s.results == before + frames)
+        });
+    };
+    send(40);
+    receiver.reload(&site.config(&format!("{REST}{PLACES}"))).unwrap();
+    send(40);
+    receiver.reload(&site.config(&format!("{REST}{PLACES}"))).unwrap();
+    send(40);
+    receiver.reload(&site.config(REST)).unwrap();
+    send(40);
+    camera.finish();
+    wait_for("the stream has ended", || receiver.ended().0 == 1);
+    receiver.shutdown();
+    let events = site.lines("events.jsonl");
+    let enters: Vec<_> = events.iter().filter(|event| event["event"] == "enter").collect();
+    let (first, last) = (&enters[0]["frame"], &enters[enters.len() - 1]["frame"]);
+    assert!(
+        first.as_u64() >= Some(40) && last.as_u64() < Some(120),
+        "{enters:?}"
+    );
+    assert!(enters.len() >= 4, "{enters:?}");
+    let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    // Eight places, and all begin again with each of two changes; the same zones once more are no change.
+    assert_eq!((count("new"), count("end")), (24, 24), "{events:?}");
+}
+
 #[test]
 fn a_camera_that_comes_back_goes_on_counting_and_a_receiver_that_does_has_new_ids() {
     let site = Site::new(&["gate-1"]);
