@@ -30,21 +30,20 @@ pub fn until_signal(setup: Setup) -> Result<(), Error> {
     Ok(())
 }
 
-fn receive(receiver: Receiver, mut setup: Setup, log: &Log, signal: &signals::Wishes) {
+fn receive(receiver: Receiver, setup: Setup, log: &Log, signal: &signals::Wishes) {
     tell(&receiver, &setup);
     systemd::ready();
-    let name = signals::wait(signal, || {
-        reload(&mut setup, log, |config| receiver.reload(config))
-    });
+    let name = signals::wait(signal, || reload(&setup, log, |config| receiver.reload(config)));
     tracing::info!("{name}: shutting down");
     systemd::stopping();
     sum_up(&receiver.shutdown());
 }
 
-fn gateway(gateway: Gateway, mut setup: Setup, log: &Log, signal: &signals::Wishes) {
+fn gateway(gateway: Gateway, setup: Setup, log: &Log, signal: &signals::Wishes) {
     welcome(&setup.config, gateway.address());
+    watched(gateway.metrics_address());
     systemd::ready();
-    let name = signals::wait(signal, || reload(&mut setup, log, |_| gateway.reload()));
+    let name = signals::wait(signal, || reload(&setup, log, |_| gateway.reload()));
     tracing::info!("{name}: shutting down");
     systemd::stopping();
     tracing::info!("summary: {}", gateway.shutdown());
@@ -59,9 +58,7 @@ fn tell(receiver: &Receiver, setup: &Setup) {
     if let Some(address) = receiver.rtsp_address() {
         tracing::info!("views at rtsp://{address}/STREAM");
     }
-    if let Some(address) = receiver.metrics_address() {
-        tracing::info!("metrics and health at http://{address}/metrics, /healthz and /readyz");
-    }
+    watched(receiver.metrics_address());
     if let Some(address) = receiver.web_address() {
         let scheme = if config.web.certificate.is_some() {
             "https"
@@ -72,6 +69,12 @@ fn tell(receiver: &Receiver, setup: &Setup) {
         if config.web.users.is_none() {
             tracing::warn!("web.insecure: the page is open to everybody who reaches it");
         }
+    }
+}
+
+fn watched(address: Option<SocketAddr>) {
+    if let Some(address) = address {
+        tracing::info!("metrics and health at http://{address}/metrics, /healthz and /readyz");
     }
 }
 
@@ -103,8 +106,9 @@ fn sum_up(totals: &Totals) {
     }
 }
 
-/// Reads the configuration anew, as the command line says, and takes over what may change.
-fn reload(setup: &mut Setup, log: &Log, apply: impl FnOnce(&Config) -> Result<(), Error>) {
+/// Reads the configuration anew, as the command line says, and takes over what may change. `setup` is that of the start: what needs a restart is told until
+/// there is one, or until it is as it was.
+fn reload(setup: &Setup, log: &Log, apply: impl FnOnce(&Config) -> Result<(), Error>) {
     systemd::reloading();
     match try_reload(log, apply) {
         Ok(new) => {
@@ -112,7 +116,6 @@ fn reload(setup: &mut Setup, log: &Log, apply: impl FnOnce(&Config) -> Result<()
             for key in config::reload::needs_restart(&setup.table, &new.table) {
                 tracing::warn!("{key} has changed: that needs a restart");
             }
-            *setup = new;
         }
         Err(e) => tracing::error!("configuration, certificates, tokens and users stay as they were: {e}"),
     }

@@ -292,6 +292,24 @@ fn a_hangup_takes_over_the_configuration() {
             .all(|line| objects(line) == 0),
         "nothing is that sure"
     );
+
+    // It is told as long as it is so, and no longer. A reload that fails follows each, so that everything of it is in the log.
+    for (queue, told) in [(7, 2), (4096, 2)] {
+        let before = process.log.lock().matches("read anew").count();
+        std::fs::write(site.path("receiver.toml"), more("1.0", queue, "debug")).unwrap();
+        process.signal("-HUP");
+        wait_for("it is read again", || {
+            process.log.lock().matches("read anew").count() > before
+        });
+        std::fs::write(site.path("receiver.toml"), more("7.0", queue, "debug")).unwrap();
+        let refused = process.log.lock().matches("stay as they were").count();
+        process.signal("-HUP");
+        wait_for("the next one", || {
+            process.log.lock().matches("stay as they were").count() > refused
+        });
+        let log = process.log.lock();
+        assert_eq!(log.matches("json.queue has changed").count(), told, "{log}");
+    }
     process.signal("-TERM");
     assert_eq!(process.end().code(), Some(0));
 }
