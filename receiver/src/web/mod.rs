@@ -46,7 +46,7 @@ pub struct Page {
     users: Live<Option<Users>>,
     sessions: Sessions,
     attempts: Attempts,
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
     /// The page has TLS, so that its cookie may demand it.
     secure: bool,
     registry: Arc<Registry>,
@@ -80,7 +80,7 @@ impl Web {
             users: Live::new(users),
             sessions: Sessions::new(web.max_sessions, Duration::from_secs(web.session_hours * 3600)),
             attempts: Attempts::default(),
-            checks: Semaphore::new(CHECKS),
+            checks: Arc::new(Semaphore::new(CHECKS)),
             secure: web.certificate.is_some(),
             registry: registry.clone(),
             channels: Channels::new(encode.clone()),

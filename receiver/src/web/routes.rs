@@ -145,12 +145,14 @@ async fn login(
         tracing::warn!(%remote, "web: too many attempts to log in");
         return wait(left.as_secs() + 1);
     }
-    let Ok(_place) = page.checks.try_acquire() else {
+    let Ok(place) = page.checks.clone().try_acquire_owned() else {
         return wait(1);
     };
     let Credentials { name, password } = form;
     let users = page.users.get();
     let checked = tokio::task::spawn_blocking(move || {
+        // Held until it is done: who hangs up meanwhile does not make room for another check.
+        let _place = place;
         let right = users
             .as_ref()
             .as_ref()
