@@ -65,6 +65,8 @@ impl Outlet {
         self.ended.store(true, Relaxed);
         // An error says that nobody watches.
         let _ = self.chunks.send(Chunk::End);
+        // Who waits for the beginning waits no longer.
+        self.init.send_modify(|_| {});
     }
 
     fn part(&self, part: Part) {
@@ -153,9 +155,16 @@ impl Film {
         }
     }
 
-    /// Everything from now on, and what comes before it as soon as it is there.
-    pub fn subscribe(&self) -> (broadcast::Receiver<Chunk>, watch::Receiver<Option<Init>>) {
-        (self.outlet.chunks.subscribe(), self.outlet.init.subscribe())
+    /// Everything from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Chunk> {
+        self.outlet.chunks.subscribe()
+    }
+
+    /// What comes before everything else, as soon as it is there; `None`: the film has ended without it.
+    pub async fn init(&self) -> Option<Init> {
+        let mut init = self.outlet.init.subscribe();
+        let there = init.wait_for(|init| init.is_some() || self.ended()).await;
+        there.ok().and_then(|init| init.clone())
     }
 
     /// Whether no more chunks come.
@@ -255,4 +264,27 @@ fn picture(buffer: &gst::BufferRef, time: gst::ClockTime) -> serde_json::Value {
         "quality": generated::quality_of(buffer).map(|quality| quality.nick()),
         "objects": objects,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_film_that_fails_before_its_first_picture_keeps_nobody_waiting() {
+        gst::init().unwrap();
+        gstcis::plugin_register_static().unwrap();
+        let make = gst::ElementFactory::make;
+        let head = vec![
+            make("videotestsrc").build().unwrap(),
+            make("identity").property("error-after", 1).build().unwrap(),
+        ];
+        let settings = encode::Settings {
+            bitrate: 500,
+            mark: true,
+        };
+        let film = Film::new(head, settings, Pace::Live).unwrap();
+        film.play().unwrap();
+        assert!(film.init().await.is_none());
+    }
 }

@@ -150,15 +150,17 @@ impl Visitor {
 
     /// Sends a film to its end: what comes first, then everything from a key frame on.
     async fn play(&mut self, film: &Film) -> Result<(), Gone> {
-        let (mut chunks, mut init) = film.subscribe();
+        let mut chunks = film.subscribe();
         if film.ended() {
             return Ok(());
         }
         let first = tokio::select! {
-            first = init.wait_for(Option::is_some) => first.ok().and_then(|first| first.clone()),
+            first = film.init() => first,
             gone = self.leaves() => return Err(gone),
         };
-        let Some(first) = first else { return Ok(()) };
+        let Some(first) = first else {
+            return self.say(json!({"type": "end"})).await;
+        };
         self.say(json!({"type": "init", "codec": first.codec})).await?;
         self.send(Message::Binary(first.data)).await?;
         let mut waiting = true;
