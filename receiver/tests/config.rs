@@ -311,6 +311,22 @@ fn a_file_that_cannot_be_read_is_named_and_everything_in_place_is_well() {
         ("[model]\nfolder = 'nothing'\n", "nothing"),
         ("[log]\nfilter = 'info=debug=warn'\n", "log.filter"),
         ("[detect]\nclasses = ['unicorn']\n", "unicorn"),
+        (
+            "[mqtt]\nurl = 'mqtts://localhost'\nca = 'absent.pem'\n",
+            "absent.pem",
+        ),
+        (
+            "[mqtt]\nurl = 'mqtt://localhost'\nuser = 'cis'\npassword-file = 'absent'\n",
+            "mqtt.password-file",
+        ),
+        (
+            "[nats]\nurl = 'nats://localhost'\ncredentials-file = 'tokens.toml'\n",
+            "nats.credentials-file",
+        ),
+        (
+            "[webhook]\nurl = 'http://localhost/'\nsecret-file = 'absent'\n",
+            "webhook.secret-file",
+        ),
     ] {
         let (code, told) = check(more);
         assert!(matches!(code, Some(1 | 2)), "{code:?}");

@@ -65,6 +65,11 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Reads the files that the options name, and connects to nobody.
+    pub async fn check(config: &config::Cluster) -> Result<(), Error> {
+        options(config).await.map(drop)
+    }
+
     /// Connects and makes the streams that are not there. From then on a broker that goes away is looked for until it is back.
     pub async fn connect(config: &config::Cluster, name: &str) -> Result<Self, Error> {
         let failed = |reason: String| Error::Connect {

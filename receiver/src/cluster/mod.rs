@@ -28,6 +28,7 @@ mod tag;
 mod wish;
 pub(crate) mod worker;
 
+pub(crate) use broker::Broker;
 pub use broker::Error;
 pub use gateway::Gateway;
 

@@ -19,9 +19,18 @@ pub use mqtt::Mqtt;
 pub use nats::Nats;
 pub use webhook::Webhook;
 
+use crate::config::Config;
 use crate::report::{Event, Report};
 use crate::stream::Stream;
+use std::io;
 use std::sync::Arc;
+
+/// Reads every file that the options of outputs to servers name, as those that start would.
+pub fn check(config: &Config) -> io::Result<()> {
+    mqtt::check(&config.mqtt)?;
+    nats::check(&config.nats)?;
+    webhook::check(&config.webhook)
+}
 
 /// Somebody who wants reports. Called on the detector's thread: queue, never wait.
 pub trait Output: Send + Sync {

@@ -40,10 +40,9 @@ impl Nats {
         let Some(url) = config.url.clone() else {
             return Ok(None);
         };
-        let secure = remote::url("nats.url", &url)?.scheme() == "tls";
         let (outbox, queue) = Outbox::new("nats", config.queue);
         let (online, connected) = watch::channel(false);
-        let options = options(config, secure, outbox.meter().clone(), online)?;
+        let options = options(config, &url, outbox.meter().clone(), online)?;
         let meter = outbox.meter().clone();
         services.run("nats", |stopping| {
             run(url, options, queue, meter, connected, stopping)
@@ -96,12 +95,25 @@ impl Output for Nats {
     }
 }
 
+/// Reads the files of a configuration.
+pub fn check(config: &config::Nats) -> io::Result<()> {
+    let Some(url) = &config.url else { return Ok(()) };
+    options(
+        config,
+        url,
+        Arc::new(Meter::new("nats")),
+        watch::Sender::new(false),
+    )
+    .map(drop)
+}
+
 fn options(
     config: &config::Nats,
-    secure: bool,
+    url: &str,
     meter: Arc<Meter>,
     online: watch::Sender<bool>,
 ) -> io::Result<ConnectOptions> {
+    let secure = remote::url("nats.url", url)?.scheme() == "tls";
     let files = (
         config.ca.as_deref(),
         config.certificate.as_deref(),

@@ -28,21 +28,7 @@ impl Webhook {
             return Ok(None);
         };
         let (outbox, queue) = Outbox::new("webhook", config.queue);
-        let url = remote::url("webhook.url", url)?;
-        let poster = Poster {
-            client: client(config, url.scheme() == "https")?,
-            url,
-            authorization: config.token_file.as_deref().map(bearer).transpose()?,
-            key: match &config.secret_file {
-                Some(path) => Some(hmac::Key::new(
-                    hmac::HMAC_SHA256,
-                    secret::read("webhook.secret-file", path)?.as_bytes(),
-                )),
-                None => None,
-            },
-            retries: config.retries,
-            meter: outbox.meter().clone(),
-        };
+        let poster = Poster::new(config, url, outbox.meter().clone())?;
         services.run("webhook", |stopping| poster.run(queue, stopping));
         Ok(Some(Self {
             outbox,
@@ -70,6 +56,12 @@ impl Output for Webhook {
     fn meter(&self) -> &Arc<Meter> {
         self.outbox.meter()
     }
+}
+
+/// Reads the files of a configuration.
+pub fn check(config: &config::Webhook) -> io::Result<()> {
+    let Some(url) = &config.url else { return Ok(()) };
+    Poster::new(config, url, Arc::new(Meter::new("webhook"))).map(drop)
 }
 
 fn client(config: &config::Webhook, secure: bool) -> io::Result<Client> {
@@ -114,6 +106,24 @@ struct Poster {
 }
 
 impl Poster {
+    fn new(config: &config::Webhook, url: &str, meter: Arc<Meter>) -> io::Result<Self> {
+        let url = remote::url("webhook.url", url)?;
+        Ok(Self {
+            client: client(config, url.scheme() == "https")?,
+            url,
+            authorization: config.token_file.as_deref().map(bearer).transpose()?,
+            key: match &config.secret_file {
+                Some(path) => Some(hmac::Key::new(
+                    hmac::HMAC_SHA256,
+                    secret::read("webhook.secret-file", path)?.as_bytes(),
+                )),
+                None => None,
+            },
+            retries: config.retries,
+            meter,
+        })
+    }
+
     async fn run(self, mut queue: Receiver<Bytes>, stopping: Stopping) {
         let work = async {
             let mut healthy = true;

@@ -139,6 +139,12 @@ impl Output for Mqtt {
     }
 }
 
+/// Reads the files of a configuration.
+pub fn check(config: &config::Mqtt) -> io::Result<()> {
+    let Some(url) = &config.url else { return Ok(()) };
+    options(config, url, "").map(drop)
+}
+
 fn options(config: &config::Mqtt, url: &str, status: &str) -> io::Result<MqttOptions> {
     let url = remote::url("mqtt.url", url)?;
     let tls = url.scheme() == "mqtts";
