@@ -340,6 +340,41 @@ fn an_export_that_fails_leaves_nothing() {
     assert_eq!(mp4.count(), 0);
 }
 
+#[test]
+fn an_export_that_is_interrupted_leaves_nothing() {
+    let site = Site::new(&[]);
+    let mut scene = Scene::new(0);
+    let units: Vec<u8> = (0..5000).flat_map(|_| scene.next(false).data.to_vec()).collect();
+    std::fs::write(site.path("gate-1.cis"), &units).unwrap();
+    for (signal, code) in [("-INT", 1), ("-TERM", 1)] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cis-receiver"))
+            .current_dir(site.dir.path())
+            .env("CIS_ONNXRUNTIME", runtime().library())
+            .args(["export", "gate-1.cis", "--output", "out.mp4", "--bundle"])
+            .arg(tiny())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What the muxer keeps while it works.
+        let index = site.path("out.mp4.part.index");
+        wait_for("a half-written file", || index.exists());
+        let kill = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let mut told = String::new();
+        std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut told).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{told}");
+        assert!(told.contains("interrupted"), "{told}");
+        let left = std::fs::read_dir(site.dir.path()).unwrap();
+        let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(
+            !names.iter().any(|name| name.to_string_lossy().contains("mp4")),
+            "{names:?}"
+        );
+    }
+}
+
 /// What a player sees of an MP4 file.
 struct Video {
     width: i32,

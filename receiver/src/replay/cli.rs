@@ -5,6 +5,7 @@ use super::part::{Moment, Part};
 use super::redetect::Redetect;
 use super::{Source, Task};
 use crate::config::Error;
+use cis_inference::runtime::Device;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
@@ -113,6 +114,7 @@ fn with_source(command: Command) -> Command {
             Arg::new("device")
                 .long("device")
                 .value_name("cpu|cuda:N")
+                .value_parser(device)
                 .default_value("cpu")
                 .help("Where the networks run"),
         )
@@ -130,6 +132,10 @@ fn with_source(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Write over a file that is there"),
         )
+}
+
+fn device(text: &str) -> Result<String, cis_inference::Error> {
+    text.parse::<Device>().map(|_| text.to_owned())
 }
 
 fn share(text: &str) -> Result<f32, String> {

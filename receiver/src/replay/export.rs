@@ -1,6 +1,7 @@
 //! A video file of a recording: the elements that make the operator's view, with a file at their end instead of a player.
 
 use super::Source;
+use super::interrupt;
 use super::output::Output;
 use super::part::Place;
 use super::recording::{Recording, Unit};
@@ -251,12 +252,15 @@ impl Pipeline {
     fn finish(&self) -> anyhow::Result<()> {
         self.units.end_of_stream()?;
         let ends = [gst::MessageType::Eos, gst::MessageType::Error];
-        match self.bus.timed_pop_filtered(None, &ends) {
-            Some(message) => match message.view() {
-                gst::MessageView::Error(error) => Err(told(error)),
-                _ => Ok(()),
-            },
-            None => bail!("the pipeline ended without a word"),
+        let look = gst::ClockTime::try_from(interrupt::LOOK)?;
+        loop {
+            if let Some(message) = self.bus.timed_pop_filtered(look, &ends) {
+                return match message.view() {
+                    gst::MessageView::Error(error) => Err(told(error)),
+                    _ => Ok(()),
+                };
+            }
+            interrupt::check()?;
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod cli;
 mod export;
+mod interrupt;
 mod output;
 mod part;
 mod recording;
@@ -107,6 +108,7 @@ pub enum Task {
 impl Task {
     /// Does it.
     pub fn run(&self) -> anyhow::Result<()> {
+        interrupt::watch()?;
         match self {
             Self::Redetect(redetect) => redetect.run(),
             Self::Export(export) => export.run(),

@@ -1,5 +1,6 @@
 //! Several `.cis` files read as one recording, oldest first; damage is passed over and counted.
 
+use super::interrupt;
 use crate::record::span::{self, Span};
 use anyhow::{Context, bail};
 use bytes::{Bytes, BytesMut};
@@ -96,8 +97,9 @@ impl Recording {
         self.read.saturating_sub(waiting) * 100 / self.size.max(1)
     }
 
-    /// The next unit; `None` after the last one.
+    /// The next unit; `None` after the last one. An error, too, when the replay is to end.
     pub fn next(&mut self) -> anyhow::Result<Option<Unit>> {
+        interrupt::check()?;
         loop {
             let Some(current) = &mut self.current else {
                 let Some(path) = self.files.pop_front() else {
