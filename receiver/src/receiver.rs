@@ -154,6 +154,7 @@ impl Receiver {
             meters: outputs.meters(),
             recorded: recorded.clone(),
             web: web.clone(),
+            gateway: None,
             bundle: bundle.id().into(),
         };
         let limits = limits(&config.listen);
@@ -277,10 +278,10 @@ impl Receiver {
     pub fn reload(&self, config: &Config) -> Result<(), Error> {
         let params = params(&config.detect, &self.settings.classes)?;
         let files = web::Files::read(&config.web)?;
-        self.cameras.reload()?;
         let plans = tracking::plans(config)?;
-        self.settings.trackers.set_threshold(config.detect.threshold);
+        self.cameras.reload()?;
         self.settings.trackers.set_plans(plans);
+        self.settings.trackers.set_threshold(config.detect.threshold);
         self.settings.detect.set(Params {
             threshold: self.settings.trackers.least(),
             ..params
@@ -340,9 +341,6 @@ impl Drop for Receiver {
     }
 }
 
-/// What a receiver did in its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 /// Waits for a thread's end, but not for one that hangs: a pipe that nobody reads, a disk that does not answer.
 fn join(thread: JoinHandle<()>, health: &Health) {
     let name = thread.thread().name().unwrap_or_default().to_owned();
@@ -360,6 +358,9 @@ fn join(thread: JoinHandle<()>, health: &Health) {
     }
 }
 
+/// What a receiver did in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Streams that were opened.
     pub streams: u64,
@@ -430,7 +431,7 @@ pub(crate) fn limits(config: &config::Listen) -> Limits {
     }
 }
 
-fn stall_after(config: &Config) -> Duration {
+pub(crate) fn stall_after(config: &Config) -> Duration {
     Duration::from_secs(config.health.stall_after)
 }
 

@@ -9,10 +9,13 @@ use super::wish::Wish;
 use crate::Error;
 use crate::bundles::Bundles;
 use crate::config::Config;
+use crate::health::{Health, Phase};
 use crate::link::Link;
-use crate::receiver;
+use crate::metrics::{Detection, Endpoints, Sources};
 use crate::services::Services;
 use crate::source::{Cameras, Source, Units};
+use crate::stream::Registry;
+use crate::{receiver, systemd};
 use cis_inference::bundle::Bundle;
 use cis_link::StreamName;
 use cis_link::listener::Event;
@@ -34,6 +37,8 @@ pub struct Gateway {
     cameras: Arc<dyn Cameras>,
     address: SocketAddr,
     counts: Arc<GatewayCounts>,
+    health: Arc<Health>,
+    metrics: Option<SocketAddr>,
     services: Services,
     thread: JoinHandle<()>,
     drained: oneshot::Receiver<()>,
@@ -52,6 +57,13 @@ impl Gateway {
             reason: e.to_string(),
         })?;
         let mut services = Services::start().map_err(Error::Thread)?;
+        let health = Arc::new(Health::new(receiver::stall_after(config)));
+        let endpoints = Endpoints::start(
+            config.metrics.address,
+            health.clone(),
+            Detection::default(),
+            &mut services,
+        )?;
         let broker = Broker::connect(&config.cluster, "cis-gateway");
         let broker = Arc::new(services.handle().block_on(broker)?);
         // Cameras are told, so that none sends what the broker would not take.
@@ -99,10 +111,28 @@ impl Gateway {
                 }
             });
         }
+        if let Some(endpoints) = &endpoints {
+            endpoints.fill(Sources {
+                registry: Arc::new(Registry::default()),
+                cameras: cameras.clone(),
+                meters: Vec::new(),
+                recorded: None,
+                web: None,
+                gateway: Some(counts.clone()),
+                bundle: bundle.id().into(),
+            });
+        }
+        services.run("watchdog", {
+            let health = health.clone();
+            |stopping| systemd::watchdog(health, stopping)
+        });
+        health.set_phase(Phase::Ready);
         Ok(Self {
             cameras,
             address: address.unwrap_or(config.listen.address),
             counts,
+            health,
+            metrics: endpoints.map(|endpoints| endpoints.address()),
             services,
             thread,
             drained,
@@ -115,6 +145,11 @@ impl Gateway {
         self.address
     }
 
+    /// Where metrics and health are told, when they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
     /// Reads certificates and tokens anew. After an error nothing has changed.
     pub fn reload(&self) -> Result<(), Error> {
         self.cameras.reload()
@@ -122,6 +157,7 @@ impl Gateway {
 
     /// Says goodbye to the cameras, hands over what has come, and ends; what was done, in words.
     pub fn shutdown(self) -> String {
+        self.health.set_phase(Phase::Stopping);
         self.cameras.close();
         let drained = async { tokio::time::timeout(FAREWELL, self.drained).await };
         if self.services.handle().block_on(drained).is_err() {

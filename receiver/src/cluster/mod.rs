@@ -30,6 +30,7 @@ pub(crate) mod worker;
 
 pub(crate) use broker::Broker;
 pub use broker::Error;
+pub(crate) use counts::GatewayCounts;
 pub use gateway::Gateway;
 
 use std::hash::{BuildHasher, RandomState};

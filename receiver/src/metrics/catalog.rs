@@ -3,6 +3,7 @@
 use super::page::{Counted, Page};
 use super::process::Usage;
 use super::{Detection, Sources};
+use crate::cluster::GatewayCounts;
 use crate::health::Health;
 use crate::outputs::Delivery;
 use crate::stats::{Counter, Snapshot};
@@ -135,6 +136,48 @@ const LINK_COUNTS: &[LinkCount] = &[
     ),
 ];
 
+/// A count of a gateway; the name is without `cis_gateway_` and `_total`.
+type GatewayCount = (
+    &'static str,
+    Option<Unit>,
+    &'static str,
+    fn(&GatewayCounts) -> &Counter,
+);
+
+const GATEWAY_COUNTS: &[GatewayCount] = &[
+    ("stored_units", None, "Units that the broker has confirmed", |g| {
+        &g.stored
+    }),
+    ("stored", Some(Unit::Bytes), "Their bytes", |g| &g.bytes),
+    ("retried", None, "Publications that had to be tried again", |g| {
+        &g.retried
+    }),
+    (
+        "lost_units",
+        None,
+        "Units that were not given to the broker; a camera with a spool has them",
+        |g| &g.lost,
+    ),
+    (
+        "fenced",
+        None,
+        "Times that somebody else had published to a camera's subject",
+        |g| &g.fenced,
+    ),
+    (
+        "unreadable_units",
+        None,
+        "Units that are none, or follow one that is missing",
+        |g| &g.unreadable,
+    ),
+    (
+        "oversized_units",
+        None,
+        "Units that are larger than the broker takes",
+        |g| &g.oversized,
+    ),
+];
+
 type Time = (&'static str, &'static str, fn(&Stream) -> &Histogram);
 
 const TIMES: &[Time] = &[
@@ -220,22 +263,30 @@ impl Sources {
         let labels = [("version", version), ("bundle", self.bundle.as_str())];
         page.gauge("cis_build", None, "1; what runs", [(labels, 1.0)])?;
         self.streams(page)?;
-        let open = self.registry.open();
-        let (ended, _) = self.registry.ended();
+        let link = self.cameras.stats();
+        let (open, opened) = match &self.gateway {
+            Some(gateway) => {
+                let streams = link.as_ref().map_or(0, |link| link.streams.len());
+                (streams, gateway.opened.get())
+            }
+            None => {
+                let open = self.registry.open().len();
+                (open, self.registry.ended().0 + open as u64)
+            }
+        };
         page.gauge(
             "cis_streams",
             None,
             "Cameras that are connected",
-            [([], open.len() as f64)],
+            [([], open as f64)],
         )?;
-        let opened = ended + open.len() as u64;
         page.counter(
             "cis_streams_opened",
             None,
             "Streams that began: first connections and reconnections",
             [([], opened as f64)],
         )?;
-        if let Some(link) = self.cameras.stats() {
+        if let Some(link) = link {
             page.gauge(
                 "cis_link_connections",
                 None,
@@ -285,6 +336,12 @@ impl Sources {
             "Messages of an output that are on their way",
             meters(|m| m.waiting),
         )?;
+        if let Some(gateway) = &self.gateway {
+            for (name, unit, help, read) in GATEWAY_COUNTS {
+                let value = [([], read(gateway).get() as f64)];
+                page.counter(&format!("cis_gateway_{name}"), unit.as_ref(), help, value)?;
+            }
+        }
         if let Some(recorded) = &self.recorded {
             let count = |counter: &Counter| [([], counter.get() as f64)];
             page.counter(

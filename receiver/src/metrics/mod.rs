@@ -8,6 +8,7 @@ mod times;
 pub use times::{Detection, Times};
 
 use crate::Error;
+use crate::cluster::GatewayCounts;
 use crate::health::Health;
 use crate::http::{Server, Tls};
 use crate::live::Live;
@@ -42,6 +43,8 @@ pub struct Sources {
     pub recorded: Option<Arc<record::Stats>>,
     /// The page.
     pub web: Option<Arc<Web>>,
+    /// What a gateway did; only a gateway has it.
+    pub gateway: Option<Arc<GatewayCounts>>,
     /// Id of the bundle.
     pub bundle: String,
 }

@@ -92,6 +92,34 @@ fn every_frame_has_one_result_and_every_camera_one_worker() {
 }
 
 #[test]
+fn a_gateway_tells_how_it_is() {
+    let names = names(2);
+    let (site, nats) = (site(&names), Nats::start());
+    let metrics = "[metrics]\naddress = '127.0.0.1:0'\n";
+    let mut gateway = Process::gateway(&site, any(), &(nats.toml("g") + metrics));
+    let address = gateway.address();
+    let at = gateway.told("metrics and health at http://", '/');
+    let mut cameras = cameras(&site, &names, address);
+    frames(&mut cameras, 10);
+    wait_for("twenty units with the broker", || {
+        nats.messages("CIS_UNITS") == 20
+    });
+    let mut told = String::new();
+    wait_for("as many confirmed", || {
+        told = common::http::get(at, "/metrics").body;
+        told.contains("\ncis_gateway_stored_units_total 20.0\n")
+    });
+    assert!(
+        told.contains("\ncis_streams 2.0\n") && told.contains("cis_stream_rtt_seconds{"),
+        "{told}"
+    );
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(common::http::get(at, path).status, 200, "{path}");
+    }
+    assert_eq!(gateway.terminate().code(), Some(0));
+}
+
+#[test]
 fn the_cameras_of_a_killed_worker_go_on_elsewhere() {
     let names = names(6);
     let (site, nats) = (site(&names), Nats::start());

@@ -50,6 +50,11 @@ impl Process {
         self.0.address()
     }
 
+    /// The address that the log tells between these.
+    pub fn told(&mut self, before: &str, after: char) -> SocketAddr {
+        self.0.told(before, after)
+    }
+
     /// The end, without a word.
     pub fn kill(&mut self) {
         self.0.child.kill().unwrap();
