@@ -1,6 +1,7 @@
 //! What `check-config` looks at besides the configuration itself: every file that it names. Addresses are left alone, because the
 //! receiver that runs has them.
 
+use crate::clips;
 use crate::cluster::Broker;
 use crate::config::{Config, Role};
 use crate::link::Link;
@@ -15,6 +16,7 @@ pub fn files(config: &Config, role: Role) -> Result<(), Error> {
         None => Bundle::embedded()?,
     };
     receiver::params(&config.detect, bundle.classes())?;
+    clips::wanted(&config.clips, bundle.classes())?;
     if role != Role::Worker {
         Link::check(&config.listen)?;
     }

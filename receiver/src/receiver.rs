@@ -139,8 +139,9 @@ impl Receiver {
             let cameras = cameras.clone();
             move |stream: &_| cameras.ask_key(stream)
         };
+        let pulse = health.watch("cis-clips");
         let (clips, clips_thread) =
-            Clips::start(&config.clips, &config.track, bundle.classes(), ask_key())?.unzip();
+            Clips::start(&config.clips, &config.track, bundle.classes(), pulse, ask_key())?.unzip();
         let (outputs, writers) =
             outputs(config, published, clips.clone(), &health, &mut services).map_err(Error::Output)?;
         let (recorder, record_thread) =

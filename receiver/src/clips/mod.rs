@@ -11,6 +11,7 @@ mod trigger;
 mod worker;
 
 use crate::config;
+use crate::health::Pulse;
 use crate::outputs::{Meter, Output};
 use crate::report::Report;
 use bytes::Bytes;
@@ -39,14 +40,13 @@ impl Clips {
         config: &config::Clips,
         track: &config::Track,
         classes: &[Arc<str>],
+        pulse: Arc<Pulse>,
         ask_key: impl Fn(&StreamName) + Send + 'static,
     ) -> Result<Option<(Self, JoinHandle<()>)>, crate::Error> {
         let Some(folder) = &config.folder else {
             return Ok(None);
         };
-        let list = config.classes.as_deref().unwrap_or_default().join(",");
-        let classes = gstcis::parse_classes(&list, classes)
-            .map_err(|e| config::Error::Conflict(format!("clips.classes: {e}")))?;
+        let classes = wanted(config, classes)?;
         std::fs::create_dir_all(folder)
             .map_err(|e| io::Error::new(e.kind(), format!("clips.folder {}: {e}", folder.display())))
             .map_err(crate::Error::Output)?;
@@ -55,23 +55,26 @@ impl Clips {
         let worker = Worker::new(folder, config, track, classes, meter.clone(), Box::new(ask_key));
         let thread = std::thread::Builder::new()
             .name("cis-clips".into())
-            .spawn(move || worker.run(&jobs))
+            .spawn(move || worker.run(&jobs, &pulse))
             .map_err(crate::Error::Thread)?;
         Ok(Some((Self { queue, meter }, thread)))
     }
 
     /// Where the units of a stream go in. What comes late has clips of its own.
     pub fn feed(&self, stream: StreamName, late: bool) -> Feed {
-        let reel = Reel { stream, late };
-        // Waits for room, as at the end: what is left of an earlier connection would not fit.
-        let _ = self.queue.send(Job::Open(reel.clone()));
         Feed {
             clips: self.clone(),
-            reel,
+            reel: Arc::new(Reel { stream, late }),
             skipping: true,
             unenhanced: true,
         }
     }
+}
+
+/// Numbers of the classes that make clips; `None`: all do. `classes` are those of the bundle.
+pub fn wanted(config: &config::Clips, classes: &[Arc<str>]) -> Result<Option<Vec<u32>>, config::Error> {
+    let list = config.classes.as_deref().unwrap_or_default().join(",");
+    gstcis::parse_classes(&list, classes).map_err(|e| config::Error::Conflict(format!("clips.classes: {e}")))
 }
 
 impl Output for Clips {
@@ -98,7 +101,7 @@ impl Output for Clips {
 /// The units of one stream on their way to its clips.
 pub struct Feed {
     clips: Clips,
-    reel: Reel,
+    reel: Arc<Reel>,
     skipping: bool,
     unenhanced: bool,
 }
@@ -142,7 +145,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        // Waits for room: this one may not be lost, or a clip would stay open. The worker always goes on.
-        let _ = self.clips.queue.send(Job::End(self.reel.clone()));
+        // Full, because the disk hangs perhaps: the worker finds out by itself that nobody holds the reel any more.
+        let _ = self.clips.queue.try_send(Job::End(self.reel.clone()));
     }
 }

@@ -4,6 +4,7 @@ use super::clip::Clip;
 use super::ring::{Ring, Unit};
 use super::trigger::{Appeared, Presence};
 use crate::config;
+use crate::health::Pulse;
 use crate::outputs::Meter;
 use crate::record::{self, Limits, Retention, is_full};
 use cis_link::StreamName;
@@ -37,9 +38,8 @@ pub struct Reel {
 
 /// What comes over the queue.
 pub enum Job {
-    Open(Reel),
     Unit {
-        reel: Reel,
+        reel: Arc<Reel>,
         unit: Unit,
     },
     /// A frame has been through the detector, or passed it by.
@@ -49,10 +49,13 @@ pub enum Job {
         capture_utc_ns: u64,
         objects: Option<Arc<[Region]>>,
     },
-    End(Reel),
+    /// Nothing more comes for it. When the queue is full it is not said; that nobody else holds the reel tells it, too.
+    End(Arc<Reel>),
 }
 
 struct State {
+    /// The connection of the camera that it is of.
+    reel: Arc<Reel>,
     ring: Ring,
     presence: Presence,
     clip: Option<Clip>,
@@ -107,10 +110,12 @@ impl Worker {
     }
 
     /// Works until nobody can send any more.
-    pub fn run(mut self, queue: &Receiver<Job>) {
+    pub fn run(mut self, queue: &Receiver<Job>, pulse: &Pulse) {
         self.look();
         loop {
-            match queue.recv_timeout(LINGER.saturating_sub(self.looked.elapsed())) {
+            let next = queue.recv_timeout(LINGER.saturating_sub(self.looked.elapsed()));
+            let _work = pulse.work();
+            match next {
                 Ok(job) => self.handle(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -125,18 +130,6 @@ impl Worker {
 
     fn handle(&mut self, job: Job) {
         match job {
-            Job::Open(reel) => {
-                self.close(&reel);
-                let state = State {
-                    ring: Ring::new(self.before_ns + BEHIND_NS, RING_BYTES),
-                    presence: Presence::new(self.lost_ns),
-                    clip: None,
-                    asked: None,
-                    ended: None,
-                    healthy: true,
-                };
-                self.states.insert(reel, state);
-            }
             Job::Unit { reel, unit } => self.unit(&reel, unit),
             Job::Seen {
                 reel,
@@ -145,16 +138,36 @@ impl Worker {
                 objects,
             } => self.seen(&reel, pts_ns, capture_utc_ns, objects.as_deref()),
             Job::End(reel) => {
-                if let Some(state) = self.states.get_mut(&reel) {
+                let state = self.states.get_mut(&*reel);
+                if let Some(state) = state.filter(|state| Arc::ptr_eq(&state.reel, &reel)) {
                     state.ended = Some(Instant::now());
                 }
             }
         }
     }
 
-    fn unit(&mut self, reel: &Reel, unit: Unit) {
+    /// A camera is there, or is there again: what is left of an earlier connection would not fit.
+    fn open(&mut self, reel: &Arc<Reel>) {
+        self.close(reel);
+        let state = State {
+            reel: reel.clone(),
+            ring: Ring::new(self.before_ns + BEHIND_NS, RING_BYTES),
+            presence: Presence::new(self.lost_ns),
+            clip: None,
+            asked: None,
+            ended: None,
+            healthy: true,
+        };
+        self.states.insert(Reel::clone(reel), state);
+    }
+
+    fn unit(&mut self, reel: &Arc<Reel>, unit: Unit) {
+        let known = self.states.get(&**reel);
+        if known.is_none_or(|known| !Arc::ptr_eq(&known.reel, reel)) {
+            self.open(reel);
+        }
         let most_ns = (GROUP.as_nanos() as u64).max(self.before_ns.saturating_mul(2));
-        let Some(state) = self.states.get_mut(reel) else {
+        let Some(state) = self.states.get_mut(&**reel) else {
             return;
         };
         let pts_ns = unit.pts_ns;
@@ -271,6 +284,11 @@ impl Worker {
 
     /// Keeps the folder within its limits, and forgets streams that ended.
     fn look(&mut self) {
+        for state in self.states.values_mut() {
+            if state.ended.is_none() && Arc::strong_count(&state.reel) == 1 {
+                state.ended = Some(Instant::now());
+            }
+        }
         let linger = |state: &State| state.ended.is_none_or(|ended| ended.elapsed() < LINGER);
         let over: Vec<_> = self.states.iter().filter(|(_, state)| !linger(state)).collect();
         let over: Vec<_> = over.into_iter().map(|(reel, _)| reel.clone()).collect();
