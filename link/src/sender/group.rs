@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{Connection, SendStream, WriteError};
+use tokio::time::sleep;
 
+use super::pace::TICK;
 use crate::control::Broken;
 use crate::wire::group::{self, Begin, Keeping};
 use crate::wire::{Close, Violation};
@@ -54,8 +56,33 @@ impl Group {
             true => group::enhancement_length(&unit),
             false => group::length(&unit),
         };
+        self.write_piece(head, unit, true).await
+    }
+
+    /// Writes a unit in pieces of so many bytes at most. `room` is asked before each whether it may go out, and again a tick later if not.
+    pub async fn write_slowly(
+        &mut self,
+        mut unit: Bytes,
+        most: usize,
+        room: impl Fn(usize) -> bool,
+    ) -> Result<(), Broken> {
+        let mut head = group::length(&unit);
+        while !unit.is_empty() && !self.unwanted {
+            let piece = unit.split_to(unit.len().min(most));
+            while !room(piece.len()) {
+                sleep(TICK).await;
+            }
+            self.write_piece(std::mem::take(&mut head), piece, unit.is_empty())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_piece(&mut self, head: Bytes, piece: Bytes, last: bool) -> Result<(), Broken> {
         let preamble = self.preamble.take().unwrap_or_default();
-        self.write_all(&mut [preamble, head, unit]).await
+        self.write_all(&mut [preamble, head, piece]).await?;
+        self.whole &= last;
+        Ok(())
     }
 
     async fn write_all(&mut self, parts: &mut [Bytes]) -> Result<(), Broken> {

@@ -24,14 +24,38 @@ struct Live {
     since: Instant,
     sent: u64,
     confirmed: u64,
-    /// Units sent up to the newest key, that one included, and when it was sent.
-    key: Option<(u64, Instant)>,
+    key: Key,
     congestion: Option<Congestion>,
     enhancement_wanted: bool,
     /// Largest enhancement unit that the link has room for.
     enhancement_room: u64,
     enhancement_sent: u64,
     enhancement_confirmed: u64,
+}
+
+/// The newest key that was sent live. One that comes late answers no request.
+#[derive(Default)]
+struct Key {
+    /// Live units sent.
+    units: u64,
+    /// The same up to the key, that one included, and when it was sent.
+    newest: Option<(u64, Instant)>,
+}
+
+impl Key {
+    /// A live unit goes to the network.
+    fn sending(&mut self, key: bool, now: Instant) {
+        self.units += 1;
+        if key {
+            self.newest = Some((self.units, now));
+        }
+    }
+
+    /// `confirmed`: units of all kinds that the receiver has. As long as these are fewer, the key is not among them.
+    fn is_on_its_way(&self, confirmed: u64, now: Instant) -> bool {
+        self.newest
+            .is_some_and(|(at, when)| at > confirmed && now - when < KEY_TRANSIT)
+    }
 }
 
 impl Ledger {
@@ -45,7 +69,7 @@ impl Ledger {
             since: Instant::now(),
             sent: 0,
             confirmed: 0,
-            key: None,
+            key: Key::default(),
             congestion: None,
             enhancement_wanted: false,
             enhancement_room: pace::FIRST_ENHANCEMENT,
@@ -77,8 +101,8 @@ impl Ledger {
         self.totals.groups += u64::from(begins_group);
         if let Some(live) = &mut self.live {
             live.sent += 1;
-            if begins_group {
-                live.key = Some((live.sent, Instant::now()));
+            if !late {
+                live.key.sending(begins_group, Instant::now());
             }
         }
     }
@@ -103,10 +127,9 @@ impl Ledger {
 
     /// Whether the receiver has yet to get the newest key.
     pub fn key_is_on_its_way(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| {
-            live.key
-                .is_some_and(|(at, when)| at > live.confirmed && when.elapsed() < KEY_TRANSIT)
-        })
+        self.live
+            .as_ref()
+            .is_some_and(|live| live.key.is_on_its_way(live.confirmed, Instant::now()))
     }
 
     /// Largest enhancement unit that there is room for; `None` if nobody wants any.
@@ -169,5 +192,22 @@ impl Live {
         stats.udp_bytes_sent += quic.udp_tx.bytes;
         stats.udp_bytes_received += quic.udp_rx.bytes;
         stats.packets_lost += quic.path.lost_packets;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_on_its_way_until_as_many_units_are_confirmed_or_it_is_lost() {
+        let (mut key, now) = (Key::default(), Instant::now());
+        assert!(!key.is_on_its_way(0, now), "what comes late is not counted");
+        key.sending(false, now);
+        assert!(!key.is_on_its_way(0, now));
+        key.sending(true, now);
+        key.sending(false, now);
+        assert!(key.is_on_its_way(1, now) && !key.is_on_its_way(2, now));
+        assert!(!key.is_on_its_way(1, now + KEY_TRANSIT));
     }
 }

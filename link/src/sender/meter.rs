@@ -1,7 +1,9 @@
-//! Owns the meter between QUIC and its congestion controller: what the receiver's QUIC confirms, and how long that takes.
+//! Owns the meter between QUIC and its congestion controller: what the receiver's QUIC confirms, how long that takes, and how much may be on
+//! its way, whatever the controller allows.
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,12 +27,33 @@ pub struct Reading {
 }
 
 /// Counts for all connections of a sender.
-#[derive(Debug, Default)]
-pub struct Meter(Mutex<Reading>);
+#[derive(Debug)]
+pub struct Meter {
+    reading: Mutex<Reading>,
+    limit: AtomicU64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            reading: Mutex::default(),
+            limit: AtomicU64::new(u64::MAX),
+        }
+    }
+}
 
 impl Meter {
+    /// Bytes of packets that may be on their way. Streams that are reset leave QUIC's send window at once, and the path when their packets do.
+    pub fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     pub fn read(&self) -> Reading {
-        let mut reading = self.0.lock();
+        let mut reading = self.reading.lock();
         let now = *reading;
         reading.rtt = None;
         now
@@ -38,7 +61,7 @@ impl Meter {
 
     fn on_ack(&self, now: Instant, sent: Instant, bytes: u64) {
         let rtt = now.saturating_duration_since(sent);
-        let mut reading = self.0.lock();
+        let mut reading = self.reading.lock();
         reading.confirmed += bytes;
         reading.at = Some(now);
         reading.rtt = Some(reading.rtt.map_or(rtt, |least| least.min(rtt)));
@@ -70,6 +93,13 @@ struct Metered {
     meter: Arc<Meter>,
 }
 
+impl Metered {
+    /// What does not fill the controller's own window says nothing about it.
+    fn is_limited(&self) -> bool {
+        self.meter.limit() < self.inner.window()
+    }
+}
+
 type Instant = std::time::Instant;
 
 impl Controller for Metered {
@@ -79,11 +109,13 @@ impl Controller for Metered {
 
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
         self.meter.on_ack(now, sent, bytes);
-        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+        let limited = app_limited || self.is_limited();
+        self.inner.on_ack(now, sent, bytes, limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
-        self.inner.on_end_acks(now, in_flight, app_limited, largest);
+        let limited = app_limited || self.is_limited();
+        self.inner.on_end_acks(now, in_flight, limited, largest);
     }
 
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost: u64) {
@@ -95,7 +127,7 @@ impl Controller for Metered {
     }
 
     fn window(&self) -> u64 {
-        self.inner.window()
+        self.inner.window().min(self.meter.limit())
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -115,5 +147,25 @@ impl Controller for Metered {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self.inner.into_any()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_below_what_the_controller_allows_and_above_it_the_controller_counts() {
+        let meter = Arc::new(Meter::default());
+        let factory = Factory {
+            kind: Congestion::Cubic,
+            meter: meter.clone(),
+        };
+        let controller = Arc::new(factory).build(Instant::now(), 1200);
+        let own = controller.window();
+        meter.set_limit(own - 1);
+        assert_eq!(controller.window(), own - 1);
+        meter.set_limit(own + 1);
+        assert_eq!(controller.window(), own);
     }
 }

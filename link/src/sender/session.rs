@@ -1,6 +1,8 @@
 //! Owns one connection of a sender, from the hello to the end.
 
 mod late;
+mod live;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,17 +10,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use quinn::Connection;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
 use super::Work;
 use super::config::Config;
 use super::dial;
-use super::event::Congestion;
 use super::failure::Failure;
 use super::group::Group;
 use super::meter::Meter;
-use super::pace::{self, Pace};
-use super::queue::Entry;
+use super::pace::Pace;
 use super::shared::{Phase, Shared};
 use crate::control::{Broken, ControlReader, ControlWriter};
 use crate::wire::group::Keeping;
@@ -27,8 +27,6 @@ use crate::wire::{Close, Message, VERSION, Violation};
 
 /// How often the receiver is told about the backlog.
 const BACKLOG_PERIOD: Duration = Duration::from_secs(1);
-/// How often the application hears of the link, if nothing changes.
-const TELL_PERIOD: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -51,6 +49,7 @@ pub async fn run(work: &Work, open: &Arc<dial::Open>, instance: [u8; INSTANCE_LE
         meter,
     } = work;
     pace.reconnected();
+    meter.set_limit(u64::MAX);
     let dial = tokio::time::timeout(config.connect_timeout, dial::dial(config, quic, open));
     let dialled = tokio::select! {
         dialled = dial => dialled,
@@ -196,180 +195,10 @@ impl Session<'_> {
         }
     }
 
-    /// Writes units as they come, until there are no more.
-    async fn write_live(&self, max_unit: usize) -> Result<(), Broken> {
-        let mut open: Option<Group> = None;
-        while let Some(entry) = self.shared.next().await {
-            let (size, key) = (entry.unit.data.len(), entry.unit.key);
-            if entry.enhancement {
-                let begun = open.as_mut().filter(|_| size <= max_unit);
-                let Some(group) = begun.filter(|group| !self.is_late(&entry, group.grace)) else {
-                    self.shared.enhancement(&entry, false);
-                    continue;
-                };
-                let written = self.write_in_time(group, &entry).await?;
-                self.shared.enhancement(&entry, written);
-                if !written {
-                    // Half of it is on the stream: what follows there would have to wait for the rest.
-                    open = None;
-                    self.shared.count_reset();
-                    self.shared.give_up_group_after();
-                }
-                continue;
-            }
-            if size > max_unit {
-                tracing::warn!(
-                    size,
-                    max_unit,
-                    "unit larger than the receiver takes: group dropped"
-                );
-                self.shared.give_up_group(&entry);
-                continue;
-            }
-            if key {
-                drop(open.take());
-                if self.is_late(&entry, Duration::ZERO) && self.shared.has_later_key() {
-                    self.shared.count_reset();
-                    self.shared.give_up_group(&entry);
-                    continue;
-                }
-                let keeping = entry.number.map_or(Keeping::No, |number| Keeping::Live {
-                    serial: number.serial,
-                });
-                open = Some(self.open_group(keeping).await?);
-            }
-            let Some(group) = &mut open else {
-                self.shared.give_up_group(&entry);
-                continue;
-            };
-            if !self.write_in_time(group, &entry).await? {
-                // The stream is reset: nothing of it gets in the way of the next key.
-                open = None;
-                self.shared.count_reset();
-                self.shared.give_up_group(&entry);
-                continue;
-            }
-            self.shared.sending(&entry.unit.data, key, false);
-        }
-        Ok(())
-    }
-
-    /// False: it took longer than the budget allows.
-    async fn write_in_time(&self, group: &mut Group, entry: &Entry) -> Result<bool, Broken> {
-        let budget = self.config.latency_budget;
-        let now = Instant::now();
-        // A key is large, and without one there is nothing at all: it gets more time, and counts from now.
-        let deadline = match entry.unit.key {
-            _ if budget.is_zero() => None,
-            true => Some(now + self.pace.lock().key_patience(entry.unit.data.len())),
-            false if self.is_late(entry, group.grace) => return Ok(false),
-            false => Some(now + (budget + group.grace).saturating_sub(self.shared.age(now, Some(entry.at)))),
-        };
-        self.writing.lock().now = Some((entry.at, now));
-        let write = group.write(entry.unit.data.clone(), entry.enhancement);
-        let written = match deadline {
-            Some(deadline) => timeout_at(deadline, write).await,
-            None => Ok(write.await),
-        };
-        {
-            let mut writing = self.writing.lock();
-            let since = writing.now.take().map_or(now, |(_, since)| since);
-            writing.waited += since.elapsed();
-        }
-        if entry.unit.key {
-            group.grace = self.pace.lock().grace(entry.unit.data.len(), now.elapsed());
-        }
-        match written {
-            Ok(result) => result.map(|()| true),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// `grace`: time that its group is late already.
-    fn is_late(&self, entry: &Entry, grace: Duration) -> bool {
-        let budget = self.config.latency_budget;
-        !budget.is_zero() && self.shared.age(Instant::now(), Some(entry.at)) > budget + grace
-    }
-
     async fn open_group(&self, keeping: Keeping) -> Result<Group, Broken> {
         let group = Group::open(self.connection, keeping).await?;
         self.groups.fetch_max(group.number + 1, Ordering::SeqCst);
         Ok(group)
-    }
-
-    /// Looks at the link ten times a second, for ever.
-    async fn watch(&self) {
-        let mut before = (Instant::now(), self.meter.read(), 0);
-        let mut told: Option<(Congestion, Instant)> = None;
-        let since = Instant::now();
-        let mut rtt = self.connection.rtt();
-        loop {
-            sleep(pace::TICK).await;
-            let now = Instant::now();
-            let elapsed = now - before.0;
-            let (waited, writing) = {
-                let mut writing = self.writing.lock();
-                if let Some((_, since)) = &mut writing.now {
-                    let more = now - *since;
-                    *since = now;
-                    writing.waited += more;
-                }
-                let at = writing.now.map(|(at, _)| at);
-                (std::mem::take(&mut writing.waited), at)
-            };
-            let path = self.connection.stats().path;
-            let reading = self.meter.read();
-            rtt = reading.rtt.unwrap_or(rtt);
-            let heard = reading.at.map_or(since, |at| since.max(at.into()));
-            let seen = pace::Seen {
-                elapsed,
-                confirmed: reading.confirmed - before.1.confirmed,
-                quiet: now.saturating_duration_since(heard),
-                busy: waited >= elapsed.mul_f64(0.8),
-                age: self.shared.age(now, writing),
-                lost: path.lost_packets > before.2,
-                rtt: rtt.max(path.min_rtt),
-                min_rtt: path.min_rtt,
-            };
-            before = (now, reading, path.lost_packets);
-            let (congestion, room, calm) = {
-                let mut pace = self.pace.lock();
-                pace.tick(&seen);
-                (
-                    self.congestion(&pace, &seen),
-                    pace.enhancement_room(),
-                    pace.is_calm(),
-                )
-            };
-            let tell = told.is_none_or(|(old, at)| differs(&old, &congestion) || now - at >= TELL_PERIOD);
-            if tell {
-                told = Some((congestion, now));
-            }
-            self.set_window();
-            self.shared.congestion(congestion, tell);
-            self.shared.enhancement_room(room, calm);
-        }
-    }
-
-    fn set_window(&self) {
-        let window = self.pace.lock().window(self.config.send_window);
-        // More than the congestion controller lets out would only wait in QUIC.
-        let out = self.connection.stats().path.cwnd * 3 / 2;
-        self.connection.set_send_window(window.min(out));
-    }
-
-    fn congestion(&self, pace: &Pace, seen: &pace::Seen) -> Congestion {
-        let (backlog_units, backlog_bytes, _) = self.shared.backlog();
-        let rate = pace.rate();
-        Congestion {
-            estimated_bitrate: (rate > 0.0).then_some(rate as u64),
-            target_bitrate: pace.target().map(|target| target as u64),
-            rtt: self.connection.rtt(),
-            backlog_units,
-            backlog_bytes,
-            backlog_age: seen.age,
-            congested: pace.congested(),
-        }
     }
 
     /// Tells what waits here, and how long encoding takes.
@@ -439,13 +268,4 @@ impl Session<'_> {
             }
         }
     }
-}
-
-/// Whether a change of the link is worth a word before it is time for one.
-fn differs(old: &Congestion, new: &Congestion) -> bool {
-    let moved = match (old.target_bitrate, new.target_bitrate) {
-        (Some(old), Some(new)) => old.abs_diff(new) * 20 > old,
-        (old, new) => old != new,
-    };
-    moved || old.congested != new.congested
 }

@@ -50,9 +50,10 @@ fn a_camera_that_does_not_slow_down_does_not_fall_behind() {
         );
         // A unit waits for a budget, behind what is in QUIC and on its way, which are a packet each; a key and those behind it wait longer.
         assert!(ages.len() > 200 && report.stats.groups_reset > 20, "{what}");
-        // How long, hangs on what is lost just then: one in some thousands is ten seconds old.
         assert!(
-            median < budget * 2 + SECOND && p95 < 6 * SECOND && oldest < 30 * SECOND,
+            median < budget * 3 / 2 + SECOND
+                && p95 < budget * 5 / 2 + SECOND
+                && oldest < budget * 2 + 2 * SECOND,
             "{what}"
         );
     }
@@ -78,8 +79,8 @@ fn on_a_link_that_is_too_thin_nothing_gets_older_and_older() {
         let there = report.came.iter().filter(|came| range.contains(&came.number));
         there.map(|came| came.took).max().expect("some came")
     };
-    assert!(oldest(100..3000) < 20 * SECOND, "{:?}", oldest(100..3000));
-    assert!(oldest(3000..6000) < 20 * SECOND, "{:?}", oldest(3000..6000));
+    assert!(oldest(100..3000) < 4 * SECOND, "{:?}", oldest(100..3000));
+    assert!(oldest(3000..6000) < 4 * SECOND, "{:?}", oldest(3000..6000));
     assert!(report.stats.groups_reset > 50);
 }
 

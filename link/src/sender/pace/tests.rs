@@ -231,3 +231,67 @@ fn an_enhancement_unit_may_take_a_part_of_the_budget_and_none_of_a_congested_lin
     }
     assert!((1..100).contains(&congested), "{congested}");
 }
+
+/// A link that carries so many bytes a tick and on which a packet waits for so many milliseconds.
+fn seen(bytes: u64, waits: u64) -> Seen {
+    Seen {
+        elapsed: TICK,
+        confirmed: bytes,
+        quiet: Duration::ZERO,
+        busy: true,
+        age: BUDGET / 2,
+        lost: false,
+        rtt: Duration::from_millis(40 + waits),
+        min_rtt: Duration::from_millis(40),
+    }
+}
+
+#[test]
+fn a_loss_makes_room_for_its_repair_unless_a_full_router_is_what_lost_it() {
+    for (waits, wider) in [(0, true), (800, false)] {
+        let mut pace = Pace::new(BUDGET);
+        (0..10).for_each(|_| pace.tick(&seen(1000, 800)));
+        pace.tick(&seen(1000, waits));
+        let mut after = pace.clone();
+        pace.tick(&seen(1000, waits));
+        after.tick(&Seen {
+            lost: true,
+            ..seen(1000, waits)
+        });
+        let (quiet, lost) = (pace.needed(), after.needed());
+        assert_eq!(lost > quiet, wider, "{waits} ms: {quiet}, after a loss {lost}");
+    }
+}
+
+#[test]
+fn a_window_that_holds_units_back_grows_by_what_comes_back_and_not_by_waiting() {
+    let mut pace = Pace::new(BUDGET);
+    (0..10).for_each(|_| pace.tick(&seen(1000, 800)));
+    pace.tick(&seen(1000, 0));
+    let before = pace.window(128 << 10);
+    pace.tick(&seen(0, 0));
+    assert!(pace.window(128 << 10) <= before);
+    pace.tick(&seen(1000, 0));
+    assert!(pace.window(128 << 10) > before);
+}
+
+#[test]
+fn the_first_bound_is_below_what_passes_and_later_ones_wait_for_it() {
+    let mut pace = Pace::new(BUDGET);
+    (0..10).for_each(|_| {
+        pace.tick(&Seen {
+            age: Duration::ZERO,
+            busy: false,
+            ..seen(3000, 0)
+        })
+    });
+    let bounds: Vec<_> = (0..8)
+        .map(|_| {
+            pace.tick(&seen(800, 800));
+            pace.target().expect("a bound") / pace.rate()
+        })
+        .collect();
+    assert!(bounds.iter().all(|bound| *bound <= BACK_OFF + 1e-9), "{bounds:?}");
+    let lower = bounds.iter().filter(|bound| **bound < BACK_OFF - 0.01).count();
+    assert!(lower <= 3, "{bounds:?}");
+}

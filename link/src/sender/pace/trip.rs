@@ -5,8 +5,6 @@ use std::time::Duration;
 
 /// Seconds without a short round trip before the path is measured anew.
 const PATIENCE: f64 = 10.0;
-/// Seconds that are measured, after the time of a round trip in which the queue drains.
-const MEASURED: f64 = 0.5;
 
 #[derive(Clone, Debug, Default)]
 pub struct Trip {
@@ -19,9 +17,10 @@ pub struct Trip {
 
 #[derive(Clone, Debug)]
 struct Probe {
-    /// Seconds to go.
-    left: f64,
-    least: Option<Duration>,
+    /// Seconds that it takes.
+    lasts: f64,
+    /// Seconds until what was on its way before has arrived: what is sent from then on meets no queue of its own.
+    drained: f64,
 }
 
 impl Trip {
@@ -39,20 +38,15 @@ impl Trip {
         self.longer += elapsed;
         match &mut self.probe {
             Some(probe) => {
-                probe.left -= elapsed;
-                if let Some(rtt) = fresh.filter(|_| probe.left < MEASURED) {
-                    probe.least = Some(probe.least.map_or(rtt, |least| least.min(rtt)));
-                }
-                if probe.left <= 0.0
-                    && let Some(least) = probe.least
-                {
+                probe.lasts += elapsed;
+                if let Some(rtt) = fresh.filter(|rtt| probe.lasts - rtt.as_secs_f64() >= probe.drained) {
                     (self.longer, self.probe) = (0.0, None);
-                    self.base = Some(if least > base + tolerance { least } else { base });
+                    self.base = Some(if rtt > base + tolerance { rtt } else { base });
                 }
             }
             None if self.longer > PATIENCE => {
-                let left = fresh.unwrap_or(base).as_secs_f64() + MEASURED;
-                self.probe = Some(Probe { left, least: None });
+                let drained = fresh.unwrap_or(base).as_secs_f64();
+                self.probe = Some(Probe { lasts: 0.0, drained });
             }
             None => {}
         }

@@ -56,10 +56,8 @@ impl Session<'_> {
                 group.give_up();
                 return Ok(());
             }
-            while !self.pace.lock().take_late(data.len()) {
-                sleep(pace::TICK).await;
-            }
-            group.write(data.clone(), false).await?;
+            let room = |bytes| self.pace.lock().take_late(bytes);
+            group.write_slowly(data.clone(), pace::LATE_PIECE, room).await?;
             if group.unwanted {
                 return Ok(());
             }
