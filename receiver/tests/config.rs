@@ -311,6 +311,7 @@ fn a_file_that_cannot_be_read_is_named_and_everything_in_place_is_well() {
         ("[model]\nfolder = 'nothing'\n", "nothing"),
         ("[log]\nfilter = 'info=debug=warn'\n", "log.filter"),
         ("[detect]\nclasses = ['unicorn']\n", "unicorn"),
+        ("[clips]\nclasses = ['dragon']\n", "dragon"),
         (
             "[mqtt]\nurl = 'mqtts://localhost'\nca = 'absent.pem'\n",
             "absent.pem",
