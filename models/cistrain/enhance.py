@@ -1,9 +1,9 @@
-"""The enhancement layer: latents z that only a watching operator pays for, about 0.4 GMAC at 832x512 on the camera.
+"""The enhancement layer: latents z that only a watching operator pays for, 0.08 GMAC at 832x512 on the camera.
 
-Their base are the leading coefficients of a Karhunen-Loeve transform of blocks of 16 pixels of the picture (32 of x at squeezing factor 4), less what a linear predictor
-makes of the latents that the receiver has anyway, y' = q * step. Transform and predictor are fitted, not trained: the best transform coding there is for the mean square, so
-that quality grows with bits as in any picture codec. A small network, silent at the start, changes them to what the restoration can make more of for the same bits. Detection's
-layer is the same with and without.
+They are the leading coefficients of a Karhunen-Loeve transform of blocks of 16 pixels of the picture (32 of x at squeezing factor 4): the best transform coding there is for the
+mean square, so that quality grows with bits as in any picture codec. They say nothing of the latents of detection, y', which change with every figure nearby: what stands still
+then stays as it was sent. Where nothing was sent, a linear predictor makes the coefficients of y' at the receiver. Transform and predictor are fitted, not trained. Detection's layer
+is the same with and without.
 """
 
 import torch
@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .families import Family
-from .networks import PlainBlock, zero
 
 ENHANCED = 64  # latents of the layer: 34 dB on clips of cameras if nothing is quantised, 24 latents 29 dB
 BLOCK = 16  # pixels of the picture per latent
@@ -31,7 +30,11 @@ class Transform(nn.Module):
 
     def coefficients(self, x: Tensor) -> Tensor:
         """A picture [n, 3, h, w] 0..255 (x, shrunk where squeezing is by 4) -> [n, ENHANCED, h / BLOCK, w / BLOCK]."""
-        return F.conv2d((x - 128) / GREY, self.basis.view(ENHANCED, 3, BLOCK, BLOCK), stride=BLOCK)
+        return self.share((x - 128) / GREY)
+
+    def share(self, change: Tensor) -> Tensor:
+        """What a change of a picture, in units of GREY levels, changes the coefficients by."""
+        return F.conv2d(change, self.basis.view(ENHANCED, 3, BLOCK, BLOCK), stride=BLOCK)
 
     def predict(self, received: Tensor) -> Tensor:
         """The coefficients as far as y' tells them."""
@@ -43,31 +46,14 @@ class Transform(nn.Module):
 
 
 class Enhance(nn.Module):
-    """x [n, 3, h, w] 0..255 and y' [n, c, h / stride, w / stride] -> z [n, ENHANCED, 2h / stride, 2w / stride]. The transform is the restoration's."""
+    """x [n, 3, h, w] 0..255 -> z [n, ENHANCED, h / BLOCK, w / BLOCK] (of x shrunk where squeezing is by 4). The transform is the restoration's."""
 
     def __init__(self, transform: Transform):
         super().__init__()
         self.transform = transform
-        self.learned = Change(transform.predictor.in_channels)
 
-    def forward(self, x: Tensor, received: Tensor) -> Tensor:
-        if self.transform.shrink > 1:
-            x = F.avg_pool2d(x, self.transform.shrink)
-        z = self.transform.coefficients(x) - self.transform.predict(received)
-        return z + self.transform.spread[:, None, None] * self.learned(x, received)
-
-
-class Change(nn.Module):
-    """What z is changed by, in spreads of the coefficients: a picture [n, 3, h, w] 0..255 and y' -> [n, ENHANCED, h / 16, w / 16]."""
-
-    def __init__(self, latents: int, width: int = 64):
-        super().__init__()
-        self.picture = nn.Sequential(nn.Conv2d(3, 32, 4, 4), nn.LeakyReLU(0.1), nn.Conv2d(32, width, 4, 4))
-        self.received = nn.Conv2d(latents, 4 * width, 1)
-        self.both = nn.Sequential(nn.LeakyReLU(0.1), PlainBlock(width), nn.LeakyReLU(0.1), zero(nn.Conv2d(width, ENHANCED, 1)))
-
-    def forward(self, picture: Tensor, received: Tensor) -> Tensor:
-        return self.both(self.picture((picture - 128) / 64) + F.pixel_shuffle(self.received(received), 2))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transform.coefficients(F.avg_pool2d(x, self.transform.shrink) if self.transform.shrink > 1 else x)
 
 
 class Fit:

@@ -56,14 +56,14 @@ class RestoreGraph(nn.Module):
 
 
 class EnhanceGraph(nn.Module):
-    """uint8 x, y -> z."""
+    """uint8 x -> z."""
 
     def __init__(self, enhance: Enhance):
         super().__init__()
         self.enhance = enhance
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.enhance(x.float(), y)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.enhance(x.float())
 
 
 def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | None, memory: bool) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict]]:
@@ -93,7 +93,7 @@ def graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhance | No
         ),
     }
     if enhance is not None:
-        files["enhance.onnx"] = (EnhanceGraph(enhance), (x, y), ["x", "y"], ["z"], {"x": xhw, "y": hw, "z": zhw})
+        files["enhance.onnx"] = (EnhanceGraph(enhance), (x,), ["x"], ["z"], {"x": xhw, "z": zhw})
     return files
 
 
@@ -109,7 +109,16 @@ def write_graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhanc
     for name in ("restore.onnx", "enhance.onnx"):
         if (out / name).exists():
             halve(out / name)
+    if enhance is not None:
+        _unused_input(out / "enhance.onnx", "y", [1, detect.family.latents, "h", "w"])
     _state_size(out / "detect.onnx", "scores", 2, len(detect.family.names))
+
+
+def _unused_input(path: Path, name: str, shape: list[int | str]) -> None:
+    """Declares an input that docs/bundle.md asks for and this network makes nothing of, which the exporter leaves out."""
+    model = onnx.load(str(path))
+    model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    onnx.save(model, str(path))
 
 
 def _state_size(path: Path, output: str, axis: int, size: int) -> None:
@@ -175,10 +184,8 @@ def load(model: Path, restore: Path | None, weights: Path) -> tuple[Front, Detec
     detect.load_state_dict(state["detect"])
     if restore is None:
         return front.eval(), detect.eval(), view.eval(), None
-    enhance, state = Enhance(view.transform), torch.load(restore, map_location="cpu")
-    view.load_state_dict(state["restore"])
-    enhance.learned.load_state_dict(state["learned"])
-    return front.eval(), detect.eval(), view.eval(), enhance.eval()
+    view.load_state_dict(torch.load(restore, map_location="cpu")["restore"])
+    return front.eval(), detect.eval(), view.eval(), Enhance(view.transform).eval()
 
 
 def main() -> None:

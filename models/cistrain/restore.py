@@ -1,21 +1,22 @@
 """The operator's view: dequantised latents -> RGB at the resolution of x, about 1.9 GMAC at 832x512. Where x is larger than twice x_s, the picture is
 made at twice x_s and enlarged: nothing of what is beyond came over the wire.
 
-The transform of the enhancement layer (`enhance.py`) draws what its predictor makes of the latents, and what the layer says besides if it is there; a pixel-shuffle decoder,
+The transform of the enhancement layer (`enhance.py`) draws its coefficients, or where none came what its predictor makes of the latents; a pixel-shuffle decoder,
 silent at the start, adds what is learned on top. On its way it takes in those coefficients, and what it remembers of the picture before, so that what stands still does
-not flicker.
+not flicker. Where the layer said much, what was received counts: the decoder then adds only what the coefficients do not hold (data consistency).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .enhance import ENHANCED, STRIDE, Transform
+from .enhance import ENHANCED, GREY, STRIDE, Transform
 from .families import Family
 from .networks import PlainBlock, zero
 
 WIDTHS = (128, 96, 48, 32)  # channels at 32, 16, 8 and 4 pixels of the picture
 FINE = 12  # channels at 2 pixels
+SURE = 8  # coefficients of a block that are not zero from which on they count alone for what they hold
 HELD = 0.9  # most of the past that a place keeps: what went wrong once fades, however long the stream
 
 
@@ -35,7 +36,7 @@ class Memory(nn.Module):
 
 
 class Restore(nn.Module):
-    """Latents [n, c, h, w], latents of the enhancement layer [n, ENHANCED, 2h, 2w] and a state [n, WIDTHS[2], 4h, 4w] -> RGB 0..255 [n, 3, h * stride,
+    """Latents [n, c, h, w], latents of the enhancement layer [n, ENHANCED, 2h, 2w] (a block of zeros: nothing came) and a state [n, WIDTHS[2], 4h, 4w] -> RGB 0..255 [n, 3, h * stride,
     w * stride] (may leave that range) and the next state. Absent inputs count as zeros."""
 
     def __init__(self, family: Family):
@@ -56,11 +57,16 @@ class Restore(nn.Module):
         known, spread = self.transform.predict(latents), self.transform.spread[:, None, None]
         h = self.at32(self.enter(latents))
         if enhanced is not None:
-            known = known + enhanced
-            h = h + self.layer(enhanced / spread)
+            came = (enhanced != 0).to(enhanced.dtype).sum(1, keepdim=True)
+            news = came.clamp(max=1.0) * (enhanced - known)
+            known = known + news
+            h = h + self.layer(news / spread)
         h = self.at16(h + self.coefficients(known / spread))
         state = self.memory(self.at8(h), state)
-        picture = self.transform.picture(known) + 64 * self.leave(self.at4(state))
+        added = self.leave(self.at4(state))
+        if enhanced is not None:
+            known = known - (came / SURE).clamp(max=1.0) * self.transform.share(added)
+        picture = self.transform.picture(known) + GREY * added
         if self.enlarge > 1:
             picture = F.interpolate(picture, scale_factor=float(self.enlarge), mode="bilinear", align_corners=False)
         return picture, state

@@ -1,5 +1,5 @@
-"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary; with and without the enhancement layer, whose encoder learns along under
-a rate term.
+"""Trains the operator's view for a frozen front: pixels first, then perception and an adversary; with and without the enhancement layer, whose
+transform is fitted before.
 
     python -m cistrain.train_restore --data DATA --weights WEIGHTS --model model.pt --vgg WHEEL --run RUN --minutes 30
 
@@ -27,8 +27,7 @@ from .families import Family
 from .loader import Loader
 from .networks import Front, Teacher
 from .perception import Discriminator, Perceptual, pixel_loss, window
-from .quantise import beyond, pair, step, straight_through
-from .ratemodel import RateModel
+from .quantise import pair, step
 from .restore import Restore
 from .train import run
 
@@ -52,8 +51,6 @@ class ViewSchedule:
     answer_weight: float = 0.0  # of what the unsplit detector sees differently in the restored picture
     adversary_weight: float = 0.006
     steady_weight: float = 0.005  # of changes between two pictures that the scene did not make, per grey level
-    rate_weight: float = 0.0014  # loss per bit and position of the enhancement layer at step 1
-    key_share: float = 0.3  # weight of the first frame's bits beside the second's
     past: int = 8  # pictures at most that the memory has seen before the two that count
     qindex_least: float = 24.0
     qindex_greatest: float = 46.0
@@ -62,32 +59,22 @@ class ViewSchedule:
     enhanced_greatest: float = 54.0
 
 
-@dataclass
-class Layer:
-    """The enhancement layer of pairs: dequantised latents [2, n, ENHANCED, h, w], zeros where nothing has come, and its bits a position."""
-
-    latents: Tensor
-    key_bits: Tensor
-    inter_bits: Tensor
-
-
 class RestoreTrainer:
     """Networks of the view, adversary, optimisers and averages of one run."""
 
     AVERAGED = "restore.pt"  # the run's file of what gets exported
-    PARTS = ("restore", "enhance", "rate", "average", "adversary", "optimiser", "critic")
+    PARTS = ("restore", "average", "adversary", "optimiser", "critic")
 
     def __init__(self, front: Front, schedule: ViewSchedule, perceptual: Perceptual | None = None, teacher: Teacher | None = None, device: str = "cpu"):
         self.front, self.perceptual, self.teacher, self.schedule, self.device = front.eval().requires_grad_(False), perceptual, teacher, schedule, device
         self.restore = Restore(front.family)
-        self.enhance, self.rate, self.adversary = Enhance(self.restore.transform), RateModel(ENHANCED), Discriminator()
-        self.average = torch.nn.ModuleList([Restore(front.family), Enhance(self.restore.transform).learned])
-        for part in (front, perceptual, teacher, self.restore, self.enhance, self.rate, self.adversary, self.average):
+        self.enhance, self.adversary = Enhance(self.restore.transform), Discriminator()
+        self.average = Restore(front.family)
+        for part in (front, perceptual, teacher, self.restore, self.adversary, self.average):
             if part is not None:
                 part.to(device)
-        self.learning = [p for p in (*self.restore.parameters(), *self.enhance.learned.parameters()) if p.requires_grad]
-        groups = [{"params": self.learning, "share": 1.0}, {"params": list(self.rate.parameters()), "share": 1.0}]
-        self.optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
+        self.learning = [p for p in self.restore.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(self.learning, lr=schedule.learning_rate, betas=(0.9, 0.99))
         self.critic = torch.optim.Adam(self.adversary.parameters(), lr=2e-4, betas=(0.5, 0.99))
         self.steps, self.seconds = 0, 0.0
 
@@ -106,16 +93,13 @@ class RestoreTrainer:
 
     def averaged(self) -> dict:
         """What gets exported, and where another run can go on."""
-        restore, learned = self.average
         note = f"{self.steps} steps, {json.dumps(asdict(self.schedule))}"
-        return {"restore": restore.state_dict(), "learned": learned.state_dict(), "rate": self.rate.state_dict(), "note": note}
+        return {"restore": self.average.state_dict(), "note": note}
 
     def go_on(self, state: dict) -> None:
         """Starts where another run ended."""
-        for restore, learned in ((self.restore, self.enhance.learned), self.average):
+        for restore in (self.restore, self.average):
             restore.load_state_dict(state["restore"])
-            learned.load_state_dict(state["learned"])
-        self.rate.load_state_dict(state["rate"])
 
     def fit(self, examples: Iterable[Tensor]) -> None:
         """Fits the transform and its predictor to pairs of pictures."""
@@ -126,7 +110,7 @@ class RestoreTrainer:
         for x in examples:
             fit.learn(self.received(x).flatten(0, 1), x.flatten(0, 1))
         fit.write()
-        self.average[0].load_state_dict(self.restore.state_dict())
+        self.average.load_state_dict(self.restore.state_dict())
 
     @torch.no_grad()
     def received(self, x: Tensor) -> Tensor:
@@ -136,23 +120,16 @@ class RestoreTrainer:
         latents = self.front(x.flatten(0, 1))[0]
         return pair(latents.view(2, x.shape[1], *latents.shape[1:]) / size, MARGIN) * size
 
-    def layer(self, x: Tensor, received: Tensor) -> Layer:
-        """The enhancement layer of pairs; some go without, and in some a thin link has not brought all of it yet."""
+    @torch.no_grad()
+    def layer(self, x: Tensor) -> Tensor:
+        """The enhancement layer of pairs, dequantised [2, n, ENHANCED, h, w]; some go without, and in some a thin link has not brought all of it yet: zeros where nothing has come."""
         s, n = self.schedule, x.shape[1]
         qindex = torch.empty(n).uniform_(s.enhanced_least, s.enhanced_greatest).to(x.device)
         size = step(qindex)[:, None, None, None]
-        z = self.enhance(x.flatten(0, 1), received.flatten(0, 1)).view(2, n, ENHANCED, *(2 * side for side in received.shape[-2:]))
+        z = self.enhance(x.flatten(0, 1)).unflatten(0, (2, n))
         present = torch.rand(n)[:, None, None, None] < s.enhanced_share
         here = (self.arrived(n, z.shape[-2:]) & present).to(x.device)
-        scaled = z / size * here
-        with torch.no_grad():
-            symbols = pair(scaled, MARGIN)
-            noise = torch.rand_like(scaled) - 0.5
-        key = self.rate((scaled[0] + noise[0]) * here, None, qindex)
-        inter = self.rate((symbols[0] + beyond(scaled[1] - symbols[0], MARGIN) + noise[1]) * here, symbols[0], qindex)
-        step_of_bits = size[:, 0, 0, 0]
-        of_position = lambda bits: (bits.sum((1, 2, 3)) / bits[0, 0].numel() * step_of_bits).mean()
-        return Layer(straight_through(scaled, symbols) * size, of_position(key), of_position(inter))
+        return pair(z / size * here, MARGIN) * size
 
     @staticmethod
     def arrived(n: int, size: tuple[int, int]) -> Tensor:
@@ -182,17 +159,16 @@ class RestoreTrainer:
         s, progress = self.schedule, self.progress
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["share"] * s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+            group["lr"] = s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
         received = self.received(noisy)
-        layer = self.layer(noisy, received)
-        pictures, state = [], self.remembered(received, layer.latents)
+        enhanced = self.layer(noisy)
+        pictures, state = [], self.remembered(received, enhanced)
         for i in range(2):
-            picture, state = self.restore(received[i], layer.latents[i], state)
+            picture, state = self.restore(received[i], enhanced[i], state)
             pictures.append(picture)
         steady = ((pictures[1] - pictures[0]) - (clean[1] - clean[0])).abs().mean()
         ours, clean = torch.cat(pictures), clean.flatten(0, 1)
         terms = {"pixels": s.pixel_weight * pixel_loss(ours, clean), "steady": s.steady_weight * steady}
-        terms["rate"] = s.rate_weight * (s.key_share * layer.key_bits + (1 - s.key_share) * layer.inter_bits)
         if progress >= s.perceive:
             terms |= self._perceive(ours, clean)
         if progress >= s.oppose:
@@ -222,9 +198,8 @@ class RestoreTrainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         keep = min(0.998, self.steps / (self.steps + 20))
-        for ours, average in zip((self.restore, self.enhance.learned), self.average, strict=True):
-            for a, b in zip(average.parameters(), ours.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
+        for a, b in zip(self.average.parameters(), self.restore.parameters(), strict=True):
+            a.lerp_(b, 1 - keep)
 
     def _teach_adversary(self, ours: Tensor, clean: Tensor) -> Tensor:
         loss = F.relu(1 - self.adversary(clean)).mean() + F.relu(1 + self.adversary(ours)).mean()

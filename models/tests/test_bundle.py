@@ -55,7 +55,7 @@ def test_graphs_agree_with_pytorch(exported, height, width):
     with torch.no_grad():
         y, squeezed = front(torch.from_numpy(x).float())
         boxes, scores = detect.boxes(y)
-        z = enhance(torch.from_numpy(x).float(), y)
+        z = enhance(torch.from_numpy(x).float())
         shown, state = zip(restore(y, z), restore(y, None, torch.ones(1, WIDTHS[2], 4 * y.shape[2], 4 * y.shape[3])))
         pictures = [p.round().clamp(0, 255).permute(0, 2, 3, 1).numpy() for p in shown]
     (latents,), (seen,) = run("front.onnx", {"x": x}), run("squeezed.onnx", {"x": x})

@@ -3,14 +3,18 @@
 //! A layer for the eye has too much in it for any one frame of a thin link. So a frame updates the positions where a bit takes most error away, for as long as the scene there is
 //! likely to stay as it is, as many as the rate allows, and leaves the others as the receiver has them. A position is given none, its first few channels, more of them, or all; the rest become zero. So what is new or moves
 //! soon has a rough picture, and what stands still gets sharper as bits are left over. A key frame is empty. Channels come in the order of
-//! their importance. Where that leaves bits over, the quantiser gets finer by an octave, which changes no symbol that is there but doubles it. A pure function of latents, time stamps and sizes.
+//! their importance. Where what stands still has all that it asks for, the quantiser gets finer by an octave, which changes no symbol that is there but doubles it; what moves goes on in steps as coarse as before.
+//! What stands still is the mean of late, so that noise is not sent again and again. A pure function of latents, time stamps and sizes.
 
 use crate::{Latents, Shape, quant};
 
-/// How much of a position is sent: channels of 64, and bits that it takes at first, before anything was measured.
+/// How much of a position is sent: channels of 64.
 ///
 /// None at all: what was sent before is worse than nothing, because the scene has moved on.
-const STAGES: [(usize, f64); 4] = [(0, 6.0), (6, 16.0), (18, 40.0), (64, 100.0)];
+const STAGES: [usize; 4] = [0, 6, 18, 64];
+/// Bits that a position takes, and a symbol that changes by one, before anything was measured; each doubling of a change takes one more.
+const POSITION_BITS: f32 = 6.0;
+const SYMBOL_BITS: f32 = 5.0;
 /// Weight of a new measurement.
 const MEMORY: f64 = 0.1;
 /// Squared error, in steps squared, that a bit has to take away.
@@ -18,16 +22,20 @@ const WORTH: f64 = 0.05;
 /// For so long an update of something that moves is of use.
 const MOMENT_S: f64 = 0.1;
 /// Moments that an update counts for at most: what moves must have its turn, too.
-const LASTS_MAX: f64 = 20.0;
-/// Change from one frame to the next, in steps squared, from which on a position is said to move.
-const MOVED: f32 = 1.0;
+const LASTS_MAX: f64 = 8.0;
 /// Octaves (eight quantiser indices) by which the layer may get finer.
-const OCTAVES_MAX: u8 = 2;
-/// Part of a frame's bits below which they are left over.
+const OCTAVES_MAX: u8 = 3;
+/// Part of the positions that move from which on the layer gets no finer.
+const RESTLESS: f64 = 0.25;
+/// Part of a frame's bits below which what stands still asks for little more.
 const SPARE: f64 = 0.7;
+/// Time constant, in seconds, of the mean of what stands still.
+const SETTLING_S: f64 = 0.5;
+/// Change against that mean, in steps squared, from which on a position is said to move.
+const MOVED: f32 = 1.0;
 /// A position that has been still for so long no longer moves.
 const REST_S: f32 = 1.0;
-/// For so long bits have to be left over, or lack for what moves, before the quantiser changes.
+/// For so long bits have to be left over, or much has to move, before the quantiser changes.
 const PATIENCE_S: f64 = 1.0;
 /// A gap between time stamps counts as this at most, and most of the rate that is saved up.
 const GAP_MAX_S: f64 = 0.5;
@@ -36,8 +44,10 @@ const GAP_MAX_S: f64 = 0.5;
 #[derive(Clone, Copy, Debug)]
 struct Update {
     position: u32,
-    stage: usize,
+    channels: usize,
     moves: bool,
+    /// As expected before anything was measured.
+    bits: f64,
     /// Squared error taken away by a bit, times the moments for which it will.
     worth: f64,
 }
@@ -47,19 +57,19 @@ struct Update {
 pub struct Progressive {
     /// Bits that may still be sent; negative: a debt.
     credit: f64,
-    /// What updates cost, over what [`STAGES`] says; its logarithm.
+    /// What updates cost, over what was expected; its logarithm.
     dearness: f64,
-    /// Bits that the updates of the frame should take, by [`STAGES`].
+    /// Bits that the updates of the frame should take.
     expected: f64,
     last_pts_ns: Option<u64>,
-    /// By how many octaves the quantiser is finer than it was asked to be, and for how long bits have been left over or lacked.
+    /// By how many octaves the quantiser is finer than it was asked to be, and for how long bits have been left over, or much has moved.
     finer: u8,
     spare_s: f64,
-    lack_s: f64,
+    restless_s: f64,
     updates: Vec<Update>,
     latents: Vec<f32>,
-    /// Latents of the frame before, and for how long each position has been much the same, in seconds.
-    before: Vec<f32>,
+    /// Latents without the noise: the mean of late for as long as a position is much the same; and how long that has been, in seconds.
+    settled: Vec<f32>,
     still_s: Vec<f32>,
 }
 
@@ -87,26 +97,33 @@ impl Progressive {
         self.latents.resize(latents.len(), 0.0);
         let known = known.filter(|(known, _)| known.shape == shape && latents.len() == shape.len());
         let Some((known, its)) = known else {
-            (self.finer, self.spare_s, self.lack_s) = (0, 0.0, 0.0);
+            (self.finer, self.spare_s, self.restless_s) = (0, 0.0, 0.0);
             return (&self.latents, asked);
         };
         let qindex = asked.saturating_sub(8 * self.finer).max(finest.min(asked));
         quant::dequantize(&known.q, its, &mut self.latents);
-        self.rank(latents, shape, qindex);
+        self.rank(shape, (asked, qindex));
         let plane = usize::from(shape.width) * usize::from(shape.height);
+        // What moves stays as coarse as was asked for, in symbols that are multiples.
+        let coarse = 1.0 / quant::step(asked);
         let room = self.credit / self.dearness.exp();
         for update in &self.updates {
-            let (channels, bits) = STAGES[update.stage];
-            if self.expected + bits > room {
+            // One that is dearer than all that can be saved up has its turn, too, and makes a debt.
+            let first = self.expected == 0.0 && room > 0.0;
+            if self.expected + update.bits > room && !first {
                 break;
             }
-            self.expected += bits;
+            self.expected += update.bits;
             let of_position = (update.position as usize..latents.len()).step_by(plane);
             for (channel, at) in of_position.enumerate() {
-                self.latents[at] = if channel < channels { latents[at] } else { 0.0 };
+                self.latents[at] = match channel < update.channels {
+                    true if update.moves => (self.settled[at] * coarse).round() / coarse,
+                    true => self.settled[at],
+                    false => 0.0,
+                };
             }
         }
-        self.consider_octave(gap, rate, room);
+        self.consider_octave(gap, rate);
         (&self.latents, qindex)
     }
 
@@ -126,79 +143,100 @@ impl Progressive {
         self.expected = 0.0;
     }
 
-    /// Finer if there is little left to say, and back if what moves would have to wait for what gets finer.
-    fn consider_octave(&mut self, gap: f64, rate: f64, room: f64) {
-        let bits = |moves: bool| {
-            let some = self.updates.iter().filter(|update| update.moves || !moves);
-            some.map(|update| STAGES[update.stage].1).sum::<f64>()
-        };
+    /// Finer if there is little left to say of what stands still, and back if so much moves that little does.
+    fn consider_octave(&mut self, gap: f64, rate: f64) {
         let goes_on = |holds: bool, so_far: f64| if holds { so_far + gap } else { 0.0 };
-        let share = rate * gap / self.dearness.exp();
-        self.spare_s = goes_on(bits(false) < SPARE * share, self.spare_s);
-        self.lack_s = goes_on(bits(true) > room.max(share), self.lack_s);
+        let moving = self.still_s.iter().filter(|&&still_s| still_s < REST_S).count();
+        let restless = moving as f64 > RESTLESS * self.still_s.len() as f64;
+        let still = self.updates.iter().filter(|update| !update.moves);
+        let wanted = still.map(|update| update.bits).sum::<f64>() * self.dearness.exp();
+        self.spare_s = goes_on(!restless && wanted < SPARE * rate * gap, self.spare_s);
+        self.restless_s = goes_on(restless, self.restless_s);
         if self.spare_s > PATIENCE_S && self.finer < OCTAVES_MAX {
             (self.finer, self.spare_s) = (self.finer + 1, 0.0);
-        } else if self.lack_s > PATIENCE_S && self.finer > 0 {
-            (self.finer, self.lack_s) = (self.finer - 1, 0.0);
+        } else if self.restless_s > PATIENCE_S && self.finer > 0 {
+            (self.finer, self.restless_s) = (self.finer - 1, 0.0);
         }
     }
 
-    /// Notes which positions stand still.
+    /// Notes which positions stand still, and what they are without the noise.
     fn observe(&mut self, latents: &[f32], shape: Shape, qindex: u8, gap: f64) {
         let plane = usize::from(shape.width) * usize::from(shape.height);
-        if self.before.len() != latents.len() || self.still_s.len() != plane {
+        if self.settled.len() != latents.len() || self.still_s.len() != plane {
             self.still_s = vec![0.0; plane];
-            self.before = latents.to_vec();
+            self.settled = latents.to_vec();
             return;
         }
         let scale = 1.0 / quant::step(qindex);
+        let share = (1.0 - (-gap / SETTLING_S).exp()) as f32;
         for position in 0..plane {
-            let change: f32 = (position..latents.len())
-                .step_by(plane)
-                .map(|at| ((latents[at] - self.before[at]) * scale).powi(2))
+            let of_position = || (position..latents.len()).step_by(plane);
+            let change: f32 = of_position()
+                .map(|at| ((latents[at] - self.settled[at]) * scale).powi(2))
                 .sum();
-            self.still_s[position] = if change > MOVED {
-                0.0
-            } else {
+            let still = change <= MOVED;
+            self.still_s[position] = if still {
                 self.still_s[position] + gap as f32
+            } else {
+                0.0
             };
+            for at in of_position() {
+                self.settled[at] = match still {
+                    true => self.settled[at] + (latents[at] - self.settled[at]) * share,
+                    false => latents[at],
+                };
+            }
         }
-        self.before.copy_from_slice(latents);
     }
 
     /// The best update of each position that is worth one, the best of all first.
-    fn rank(&mut self, latents: &[f32], shape: Shape, qindex: u8) {
+    fn rank(&mut self, shape: Shape, (asked, qindex): (u8, u8)) {
         let plane = usize::from(shape.width) * usize::from(shape.height);
         let scale = 1.0 / quant::step(qindex);
+        let coarse = quant::step(asked) * scale;
         let dearness = self.dearness.exp();
         self.updates.clear();
         for position in 0..plane {
-            let (mut before, mut sent, mut zeroed) = (0.0, [0.0; STAGES.len()], [0.0; STAGES.len()]);
-            for (channel, at) in (position..latents.len()).step_by(plane).enumerate() {
-                let wanted = latents[at] * scale;
-                let off = wanted - self.latents[at] * scale;
-                // What stays is what is within half a step of it anyway.
-                let left = if off.abs() > 0.5 {
-                    wanted - wanted.round()
-                } else {
-                    off
-                };
+            let moves = self.still_s[position] < REST_S;
+            let (mut before, mut after, mut bits) = (0.0, [0.0; STAGES.len()], [POSITION_BITS; STAGES.len()]);
+            for (channel, at) in (position..self.settled.len()).step_by(plane).enumerate() {
+                let wanted = self.settled[at] * scale;
+                let had = self.latents[at] * scale;
+                let off = wanted - had;
                 before += off * off;
-                for (stage, (channels, _)) in STAGES.into_iter().enumerate() {
-                    match channel < channels {
-                        true => sent[stage] += left * left,
-                        false => zeroed[stage] += wanted * wanted,
-                    }
+                let sent = if moves {
+                    (wanted / coarse).round() * coarse
+                } else {
+                    wanted.round()
+                };
+                let (nearest, price) = (wanted - sent, symbol_bits(sent - had));
+                // What changes is what the encoder will find worth its bits, too.
+                let (left, price) = match off * off - nearest * nearest > WORTH as f32 * price {
+                    true => (nearest, price),
+                    false => (off, 0.0),
+                };
+                let forgotten = if had == 0.0 { 0.0 } else { symbol_bits(had) };
+                for (stage, channels) in STAGES.into_iter().enumerate() {
+                    let (error, price) = match channel < channels {
+                        true => (left, price),
+                        false => (wanted, forgotten),
+                    };
+                    after[stage] += error * error;
+                    bits[stage] += price;
                 }
             }
             // What has stood still for long will go on to: its bits serve for as long.
             let lasts = (1.0 + f64::from(self.still_s[position]) / MOMENT_S).min(LASTS_MAX);
-            let updates = STAGES.into_iter().enumerate().map(|(stage, (_, bits))| Update {
-                // At most 65535 on each side.
-                position: position as u32,
-                stage,
-                moves: self.still_s[position] < REST_S,
-                worth: f64::from(before - sent[stage] - zeroed[stage]) * lasts / (bits * dearness),
+            let updates = STAGES.into_iter().enumerate().map(|(stage, channels)| {
+                let bits = f64::from(bits[stage]);
+                Update {
+                    // At most 65535 on each side.
+                    position: position as u32,
+                    channels,
+                    moves,
+                    bits,
+                    worth: f64::from(before - after[stage]) * lasts / (bits * dearness),
+                }
             });
             let best = updates.max_by(|a, b| a.worth.total_cmp(&b.worth));
             self.updates
@@ -206,6 +244,11 @@ impl Progressive {
         }
         self.updates.sort_unstable_by(|a, b| b.worth.total_cmp(&a.worth));
     }
+}
+
+/// Bits of a symbol that changes by so many steps.
+fn symbol_bits(change: f32) -> f32 {
+    SYMBOL_BITS + change.abs().max(1.0).log2()
 }
 
 #[cfg(test)]
@@ -298,8 +341,8 @@ mod tests {
                 .to_vec();
             receiver.take(&plan);
         }
-        assert_eq!(plan[17], moved[17]);
         let step = quant::step(QINDEX);
+        assert!((plan[17] - moved[17]).abs() <= step / 2.0);
         let others = (0..SHAPE.len())
             .filter(|at| at % 80 != 17 && (plan[*at] - still[*at]).abs() > step)
             .count();
@@ -336,12 +379,71 @@ mod tests {
         }
         assert_eq!(
             (seen[0], seen[99], seen[199]),
-            (QINDEX, QINDEX - 16, QINDEX),
+            (QINDEX, QINDEX - 24, QINDEX),
             "{seen:?}"
         );
         assert!(seen.windows(2).all(|pair| pair[0].abs_diff(pair[1]) % 8 == 0));
         let (_, qindex) = progressive.plan(&still, SHAPE, Some((&known, at)), u64::MAX, 1000.0, (20, 24));
         assert_eq!(qindex, 20, "never coarser than asked for");
+    }
+
+    #[test]
+    fn what_moves_stays_coarse_while_the_rest_gets_finer() {
+        let (mut latents, mut progressive) = (picture(0), Progressive::default());
+        let mut known = Latents {
+            shape: SHAPE,
+            q: vec![0; SHAPE.len()],
+        };
+        let (mut at, mut sent) = (QINDEX, 0);
+        for frame in 0..100u64 {
+            // One position in eighty never rests.
+            (17..SHAPE.len())
+                .step_by(80)
+                .for_each(|at| latents[at] = picture(frame as usize)[at]);
+            let before = (frame > 0).then_some((&known, at));
+            let time = frame * 100_000_000;
+            let (plan, qindex) = progressive.plan(&latents, SHAPE, before, time, 40_000.0, (QINDEX, 8));
+            let step = quant::step(qindex);
+            let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
+            let changed = q.iter().zip(&known.q).filter(|(a, b)| a != b).count();
+            progressive.sent(10 + changed * 5 / 8);
+            (known.q, at) = (q, qindex);
+            let multiple = 1 << ((QINDEX - qindex) / 8);
+            let mut moving = (17..SHAPE.len()).step_by(80).map(|at| known.q[at]);
+            assert!(
+                moving.all(|q| q % multiple == 0),
+                "frame {frame}: steps of {multiple}"
+            );
+            sent += (17..SHAPE.len())
+                .step_by(80)
+                .filter(|&at| known.q[at] != 0)
+                .count();
+        }
+        assert_eq!(at, QINDEX - 24, "three octaves");
+        assert!(sent > 1000, "{sent}: it has its turn");
+    }
+
+    #[test]
+    fn noise_of_what_stands_still_is_not_sent() {
+        let (mut progressive, mut receiver) = (Progressive::default(), Receiver::new());
+        let step = quant::step(QINDEX);
+        let mut seen = Vec::new();
+        for frame in 0..200usize {
+            let mut latents = picture(0);
+            // Less than what counts as movement, more than the quantiser's dead zone.
+            (0..80).for_each(|at| latents[at] += if (frame + at) % 2 == 0 { 0.45 } else { -0.45 } * step);
+            let known = receiver.0.clone();
+            let known = (frame > 0).then_some((&known, QINDEX));
+            let time = frame as u64 * 100_000_000;
+            let (plan, _) = progressive.plan(&latents, SHAPE, known, time, 40_000.0, (QINDEX, QINDEX));
+            let size = receiver.take(plan);
+            progressive.sent(size);
+            seen.push(size);
+        }
+        assert!(
+            seen[1] > 100 && seen[100..].iter().all(|&size| size <= 12),
+            "{seen:?}"
+        );
     }
 
     #[test]
