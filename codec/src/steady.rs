@@ -1,7 +1,7 @@
 //! Latents for the eye: they stay where they are for as long as what was received does not contradict them, and then move no further than they must.
 //!
 //! Rate control changes the quantiser, and with it every dequantised latent a little, also where nothing happens. Detection does not mind; a picture would flicker, and an
-//! enhancement layer, which is relative to these latents, would have to be sent anew. Both ends compute the same from what was received (docs/bundle.md, *The view's latents*).
+//! enhancement layer that is relative to these latents would have to be sent anew. Both ends compute the same from what was received (docs/bundle.md, *The view's latents*).
 
 /// How far, in steps, what is held may lie from what was received. Half a step would not contradict it; less keeps up with slow changes.
 const CELL: f32 = 0.3;

@@ -22,7 +22,7 @@ const WORTH: f64 = 0.05;
 /// For so long an update of something that moves is of use.
 const MOMENT_S: f64 = 0.1;
 /// Moments that an update counts for at most: what moves must have its turn, too.
-const LASTS_MAX: f64 = 8.0;
+const LASTS_MAX: f64 = 20.0;
 /// Octaves (eight quantiser indices) by which the layer may get finer.
 const OCTAVES_MAX: u8 = 3;
 /// Part of the positions that move from which on the layer gets no finer.

@@ -155,7 +155,7 @@ impl Settings {
                 .build(),
             glib::ParamSpecInt::builder("enhancement-qindex")
                 .nick("Quantiser index of the enhancement layer")
-                .blurb("As qindex, for the enhancement layer; with a bitrate the coarsest: where bits are left over it gets finer, by two octaves at most")
+                .blurb("As qindex, for the enhancement layer; with a bitrate the coarsest: where bits are left over it gets finer, by three octaves at most")
                 .minimum(-1)
                 .maximum(i32::from(QINDEX_MAX))
                 .default_value(DEFAULT_QINDEX)
