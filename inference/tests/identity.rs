@@ -39,7 +39,10 @@ fn refused(folder: &TempDir, words: &[&str]) {
 fn the_default_bundle_understands_the_streams_of_those_before_it() {
     let bundle = Bundle::embedded().expect("valid");
     let earlier: Vec<_> = bundle.decodes().collect();
-    assert_eq!(earlier, ["cis-nanodet-v2.2", "cis-nanodet-v2", "cis-nanodet-v2.1"]);
+    assert_eq!(
+        earlier,
+        ["cis-nanodet-v2.2", "cis-nanodet-v2", "cis-nanodet-v2.1"]
+    );
     // As computed from the manifests that these had.
     let front = "61cb03cdc0884a7faac7926a0bf8df8191f3b1c4ca1df9b987063bf40f1b11f0";
     assert_eq!(bundle.identity().front, front);
