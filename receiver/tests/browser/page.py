@@ -17,6 +17,8 @@ CHROMIUM = "/usr/bin/chromium"
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 VIDEO = """() => {
     const video = document.querySelector("video");
+    // The page is being built.
+    if (!video) return { time: 0, width: 0, height: 0, frames: 0, dropped: 0 };
     const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
     return { time: video.currentTime, width: video.videoWidth, height: video.videoHeight, frames: totalVideoFrames, dropped: droppedVideoFrames };
 }"""
@@ -56,8 +58,18 @@ class Test:
     def advances(self):
         """The video plays: its time and its decoded frames grow."""
         before = wait_for("a picture", lambda: (v := self.page.evaluate(VIDEO))["frames"] > 0 and v)
-        grown = lambda v: v["time"] > before["time"] and v["frames"] >= before["frames"] + 5
-        return wait_for("pictures", lambda: grown(v := self.page.evaluate(VIDEO)) and v)
+
+        def grown(video):
+            nonlocal before
+            if video["time"] < before["time"]:
+                before = video  # Another film: what was seen before was the last one's.
+            return video["time"] > before["time"] and video["frames"] >= before["frames"] + 5
+
+        try:
+            return wait_for("pictures", lambda: grown(v := self.page.evaluate(VIDEO)) and v)
+        except AssertionError as error:
+            words = self.page.locator("main").inner_text()
+            raise AssertionError(f"{error}; {before} has become {self.page.evaluate(VIDEO)}; the page says: {words}") from None
 
     def login_is_enforced(self):
         def status(path, **headers):
