@@ -44,6 +44,7 @@ fn input(latents: &[f32], index: u64, force_key: bool) -> encode::Input<'_> {
         pts_ns: index * 33_333_333,
         capture_utc_ns: 0,
         force_key,
+        vectors: &[],
     }
 }
 

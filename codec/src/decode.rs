@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     BundleId, Latents, Limits, Prior,
     entropy::{FrameCoder, Wish, range::Reader},
-    frame::{self, DETECTION, Header, HeaderReader},
-    quant::Rescale,
+    frame::{self, DETECTION, Header, HeaderReader, MOVING},
+    motion::{Canvas, Motion, Transform, Vectors},
+    quant,
 };
 
 /// Why a unit could not be decoded. After any of them but `OtherLayer` the decoder waits for a key frame.
@@ -29,6 +30,18 @@ pub enum Error {
     MissingReference {
         /// Number of the frame.
         number: u64,
+    },
+    /// The layer is predicted along the motion, and the bundle has no transform for that, or one of another size.
+    #[error(
+        "frame {number} has {found} latents a position that are predicted along the motion, the transform of the bundle has {transform}"
+    )]
+    Transform {
+        /// Number of the frame.
+        number: u64,
+        /// Channels of the frame.
+        found: u16,
+        /// Coefficients of the bundle's transform; 0: there is none.
+        transform: usize,
     },
     /// The payload is not what an encoder with this bundle makes, although its checksum is right.
     #[error("payload of frame {number} is corrupt")]
@@ -74,6 +87,9 @@ pub struct Decoder {
     coder: Option<FrameCoder>,
     latents: Latents,
     qindex: u8,
+    vectors: Vectors,
+    motion: Option<Motion>,
+    rests: Vec<i32>,
 }
 
 impl Decoder {
@@ -92,6 +108,30 @@ impl Decoder {
             coder: None,
             latents: Latents::default(),
             qindex: 0,
+            vectors: Vectors::default(),
+            motion: None,
+            rests: Vec::new(),
+        }
+    }
+
+    /// Takes streams that are predicted along the motion, too.
+    pub fn drawing(self, transform: Arc<Transform>) -> Self {
+        let motion = Some(Motion::new(transform));
+        Self { motion, ..self }
+    }
+
+    /// The picture that the latents draw, where motion is predicted.
+    pub fn canvas(&self) -> Option<&Canvas> {
+        self.motion.as_ref().map(Motion::canvas)
+    }
+
+    /// Writes what the latents of the last frame stand for; zero where the symbol is, also where motion left a little.
+    pub fn dequantize(&self, out: &mut Vec<f32>) {
+        quant::values(&self.latents.q, &self.rests, self.qindex, out);
+        for (value, &q) in out.iter_mut().zip(&self.latents.q) {
+            if q == 0 {
+                *value = 0.0;
+            }
         }
     }
 
@@ -125,19 +165,40 @@ impl Decoder {
             let (stream, receiver) = (header.bundle, self.bundle.clone());
             return Err(Error::BundleMismatch { stream, receiver });
         }
+        let mut motion = self.motion.as_mut().filter(|_| header.version == MOVING);
+        let channels = motion.as_ref().map_or(0, |motion| motion.channels());
+        if header.version == MOVING && channels != usize::from(header.shape.channels) {
+            return Err(Error::Transform {
+                number,
+                found: header.shape.channels,
+                transform: channels,
+            });
+        }
         if header.key {
             let coder = self.coder.get_or_insert_default();
-            coder.start(&self.prior, header.shape, header.qindex);
+            coder.start(&self.prior, header.shape, header.qindex, motion.is_some());
+            if let Some(motion) = &mut motion {
+                motion.start(header.shape);
+                self.vectors.start(header.shape);
+            }
         }
         let coder = self.coder.as_mut().ok_or(Error::MissingReference { number })?;
         if header.repeat {
             return Ok(header);
         }
         if !header.key && header.qindex != self.qindex {
-            coder.rescale(Rescale::new(self.qindex, header.qindex));
+            coder.rescale(self.qindex, header.qindex);
         }
         self.qindex = header.qindex;
         let mut reader = Reader::new(payload);
+        if let Some(motion) = &mut motion
+            && !header.key
+        {
+            self.vectors
+                .code(&mut reader, &[])
+                .map_err(|_| Error::Corrupt { number })?;
+            motion.displace(self.vectors.now(), coder, header.qindex);
+        }
         coder
             .code(&mut reader, Wish::Exactly(&[]), header.key)
             .map_err(|_| Error::Corrupt { number })?;
@@ -145,6 +206,10 @@ impl Decoder {
             return Err(Error::Corrupt { number });
         }
         coder.write_latents(&mut self.latents);
+        coder.write_rests(&mut self.rests);
+        if let Some(motion) = &mut motion {
+            motion.draw(self.vectors.now(), coder, header.qindex);
+        }
         Ok(header)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::frame::{Fields, HeaderWriter};
-use crate::{BundleId, Decoder, Latents, Limits, Prior, Shape, Size, frame, quant};
+use crate::{BundleId, Decoder, Latents, Limits, Prior, Shape, Size, Transform, frame, quant};
 
 /// Small limits, so that a fuzzer finds its way and memory stays bounded.
 pub fn limits() -> Limits {
@@ -46,8 +46,13 @@ pub fn stream(mut data: &[u8]) -> usize {
     decoded
 }
 
-/// Decodes entropy-coded payloads in headers that are right: checksums keep whole units that a fuzzer invents from ever getting here. The first four bytes are channels, width, height and
-/// qindex, then two bytes of length come before each payload; the first one is of a key frame. Returns the number of frames decoded.
+/// Coefficients of a simple transform, for whoever tests prediction along the motion.
+pub fn transform(channels: u16) -> Arc<Transform> {
+    Arc::new(Transform::walsh(channels.into()))
+}
+
+/// Decodes entropy-coded payloads in headers that are right: checksums keep whole units that a fuzzer invents from ever getting here. The first four bytes are channels (from 128 on with prediction along the motion),
+/// width, height and qindex, then two bytes of length come before each payload; the first one is of a key frame. Returns the number of frames decoded.
 pub fn payload(data: &[u8]) -> usize {
     let (Ok(bundle), Some((&[channels, width, height, qindex], mut rest))) =
         ("test".parse::<BundleId>(), data.split_first_chunk::<4>())
@@ -59,7 +64,9 @@ pub fn payload(data: &[u8]) -> usize {
         width: 1 + u16::from(width) % 12,
         height: 1 + u16::from(height) % 12,
     };
+    let moving = channels >= 128;
     let mut fields = Fields {
+        version: if moving { frame::MOVING } else { frame::VERSION },
         layer: frame::DETECTION,
         pts_ns: 0,
         capture_utc_ns: 0,
@@ -73,6 +80,9 @@ pub fn payload(data: &[u8]) -> usize {
     };
     let mut writer = HeaderWriter::default();
     let mut decoder = Decoder::new(bundle, Arc::new(Prior::default()), limits());
+    if moving {
+        decoder = decoder.drawing(transform(shape.channels));
+    }
     let mut decoded = 0;
     while let Some((&[low, high], after)) = rest.split_first_chunk::<2>() {
         let (payload, after) = after.split_at(

@@ -14,6 +14,7 @@ pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
 mod limits;
+pub mod motion;
 pub mod prior;
 pub mod quant;
 mod shape;
@@ -23,5 +24,6 @@ pub use bundle_id::{BundleId, InvalidBundleId};
 pub use decode::Decoder;
 pub use encode::Encoder;
 pub use limits::Limits;
+pub use motion::Transform;
 pub use prior::Prior;
 pub use shape::{Latents, Shape, Size};

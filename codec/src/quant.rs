@@ -22,6 +22,38 @@ pub fn step(qindex: u8) -> f32 {
     (fraction * 2f64.powi(eighths.div_euclid(8))) as f32
 }
 
+/// Width of a quantiser cell in 1/65536, rounded: what values of bitstream version 3 are made of.
+fn step_q16(qindex: u8) -> i32 {
+    let eighths = i32::from(qindex.min(QINDEX_MAX)) - 32;
+    // Octaves lie in -4..=3, so the shift stays within 11..=18 and the step below 2^20.
+    let shift = 14 - eighths.div_euclid(8);
+    ((EIGHTHS_Q30[eighths.rem_euclid(8) as usize] + (1 << (shift - 1))) >> shift) as i32
+}
+
+/// What a symbol stands for, in 1/256. Within ±2047 a product cannot overflow.
+pub(crate) fn value_q8(q: i16, qindex: u8) -> i32 {
+    (i32::from(q) * step_q16(qindex) + 128) >> 8
+}
+
+/// The symbol within ±2047 that stands for the value nearest to one in 1/256, halves away from zero.
+pub(crate) fn symbol_q8(value: i32, qindex: u8) -> i16 {
+    let step = i64::from(step_q16(qindex));
+    let magnitude = (i64::from(value.unsigned_abs()) * 512 + step) / (2 * step);
+    let magnitude = magnitude.min(crate::Latents::MAX.into()) as i16;
+    if value < 0 { -magnitude } else { magnitude }
+}
+
+/// Writes what symbols stand for: together with their rests, which are in 1/256, or, where there are none, `q * step(qindex)`.
+pub(crate) fn values(q: &[i16], rests: &[i32], qindex: u8, out: &mut Vec<f32>) {
+    out.resize(q.len(), 0.0);
+    if rests.is_empty() {
+        return dequantize(q, qindex, out);
+    }
+    for ((out, &q), rest) in out.iter_mut().zip(q).zip(rests) {
+        *out = (value_q8(q, qindex) + rest) as f32 / 256.0;
+    }
+}
+
 /// Writes `q * step(qindex)` for as many values as both slices have.
 pub fn dequantize(q: &[i16], qindex: u8, out: &mut [f32]) {
     let step = step(qindex);

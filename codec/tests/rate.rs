@@ -73,6 +73,7 @@ fn keys_that_are_asked_for_do_not_overrun_the_bucket() {
             .encode(&encode::Input {
                 pts_ns: index * 1_000_000_000 / fps,
                 force_key,
+                vectors: &[],
                 ..input(&latents, scene.shape, index)
             })
             .unwrap();
@@ -149,6 +150,7 @@ fn changes_that_cannot_fit_are_dropped_and_what_never_fits_is_an_error() {
     );
     let key = encode::Input {
         force_key: true,
+        vectors: &[],
         ..input(&frame, SHAPE, 2)
     };
     let error = encoder.encode(&key).unwrap_err();

@@ -19,6 +19,7 @@ fn assert_round_trip(encoder: &mut Encoder, frames: &[(Vec<f32>, cis_codec::Shap
     for (index, (latents, shape, force_key)) in frames.iter().enumerate() {
         let input = encode::Input {
             force_key: *force_key,
+            vectors: &[],
             ..input(latents, *shape, index as u64)
         };
         let packet = encoder.encode(&input).unwrap();

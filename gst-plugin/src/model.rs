@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use cis_codec::{BundleId, Prior};
+use cis_codec::{BundleId, Prior, Transform};
 use cis_inference::Error;
 use cis_inference::bundle::Bundle;
 use cis_inference::runtime::{Device, Runtime, SessionOptions};
@@ -46,6 +46,8 @@ pub struct Model {
     pub prior: Arc<Prior>,
     /// That of the enhancement layer; a cold start when there is none.
     pub enhance_prior: Arc<Prior>,
+    /// The transform of the enhancement layer, when it is predicted along the motion.
+    pub transform: Option<Arc<Transform>>,
     /// Other bundles whose features it understands.
     pub decodes: Arc<[BundleId]>,
     /// Those whose enhancement layer it understands, too.
@@ -166,6 +168,12 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
     };
     let enhance_prior = prior("enhancement's prior", &bundle.enhance_prior().unwrap_or_default())?;
     let prior = prior("prior", &bundle.prior())?;
+    let transform = bundle.enhance_transform().map(|bytes| {
+        Transform::from_bytes(&bytes)
+            .map(Arc::new)
+            .map_err(|error| fault("transform", &error))
+    });
+    let transform = transform.transpose()?;
     let ids = |ids: Vec<&str>| {
         let ids: Result<Arc<[BundleId]>, _> = ids.into_iter().map(str::parse).collect();
         ids.map_err(|error| fault("decodes", &error))
@@ -177,6 +185,7 @@ fn shared(folder: Option<&Path>) -> Result<Arc<Model>, gst::ErrorMessage> {
         id,
         prior,
         enhance_prior,
+        transform,
         decodes,
         enhances,
     });

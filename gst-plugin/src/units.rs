@@ -130,14 +130,18 @@ impl EnhancementReader {
     /// Waits for the first key frame of the layer.
     pub fn new(model: &Model) -> Self {
         let enhance = model.bundle.manifest().enhance.as_ref();
+        let decoder = Decoder::of_layer(
+            ENHANCEMENT,
+            model.id.clone(),
+            model.enhance_prior.clone(),
+            Limits::default(),
+        )
+        .accepting(model.enhances.clone());
         Self {
-            decoder: Decoder::of_layer(
-                ENHANCEMENT,
-                model.id.clone(),
-                model.enhance_prior.clone(),
-                Limits::default(),
-            )
-            .accepting(model.enhances.clone()),
+            decoder: match &model.transform {
+                Some(transform) => decoder.drawing(transform.clone()),
+                None => decoder,
+            },
             grid: enhance.map(|layer| (layer.channels, layer.stride)),
             latents: Vec::new(),
         }
@@ -174,9 +178,9 @@ impl EnhancementReader {
                 expected.1, expected.0
             ));
         }
-        self.latents.resize(frame.latents.q.len(), 0.0);
-        quant::dequantize(&frame.latents.q, frame.header.qindex, &mut self.latents);
-        Ok(frame.header)
+        let header = frame.header;
+        self.decoder.dequantize(&mut self.latents);
+        Ok(header)
     }
 }
 

@@ -41,16 +41,30 @@ fn the_default_bundle_understands_the_streams_of_those_before_it() {
     let earlier: Vec<_> = bundle.decodes().collect();
     assert_eq!(
         earlier,
-        ["cis-nanodet-v2.2", "cis-nanodet-v2", "cis-nanodet-v2.1"]
+        [
+            "cis-nanodet-v2.3",
+            "cis-nanodet-v2.2",
+            "cis-nanodet-v2",
+            "cis-nanodet-v2.1"
+        ]
     );
     // As computed from the manifests that these had.
     let front = "61cb03cdc0884a7faac7926a0bf8df8191f3b1c4ca1df9b987063bf40f1b11f0";
     assert_eq!(bundle.identity().front, front);
+    let enhances: Vec<_> = bundle.enhances().collect();
     assert_eq!(
-        bundle.enhances().count(),
-        0,
-        "their enhancement layers were others"
+        enhances,
+        ["cis-nanodet-v2.3"],
+        "the enhancement layers of the others were other ones"
     );
+    let before = "58b9f95b9f36dba0625a59f456da89996468a0edc909957bb64c6767eb71bcef";
+    let identity = bundle.identity();
+    assert_eq!(
+        identity.unmoved.as_deref(),
+        Some(before),
+        "what it was without a transform"
+    );
+    assert_ne!(identity.enhance, identity.unmoved);
 }
 
 #[test]

@@ -6,6 +6,8 @@ then stays as it was sent. Where nothing was sent, a linear predictor makes the 
 is the same with and without.
 """
 
+import struct
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,6 +45,12 @@ class Transform(nn.Module):
     def picture(self, coefficients: Tensor) -> Tensor:
         """Back to RGB 0..255, which may leave that range."""
         return 128 + GREY * F.pixel_shuffle(F.conv2d(coefficients, self.basis.T[..., None, None]), BLOCK)
+
+
+def transform_file(transform: Transform) -> bytes:
+    """transform.bin (docs/bundle.md): the basis in integers, for prediction along the motion."""
+    basis = (transform.basis * 8192).round().to(torch.int16)
+    return b"cistrans" + struct.pack("<BH", 1, len(basis)) + basis.numpy().astype("<i2").tobytes()
 
 
 class Enhance(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .clips import PAD
-from .enhance import ENHANCED, Enhance
+from .enhance import ENHANCED, Enhance, transform_file
 from .families import Family
 from .fold import fold_pads
 from .halve import halve
@@ -110,6 +110,7 @@ def write_graphs(front: Front, detect: Detect, restore: Restore, enhance: Enhanc
         if (out / name).exists():
             halve(out / name)
     if enhance is not None:
+        (out / "transform.bin").write_bytes(transform_file(enhance.transform))
         _unused_input(out / "enhance.onnx", "y", [1, detect.family.latents, "h", "w"])
     _state_size(out / "detect.onnx", "scores", 2, len(detect.family.names))
 
@@ -152,7 +153,7 @@ def manifest(out: Path, family: Family, identity: str, version: str, description
     if enhanced:
         least, default, greatest = ENHANCE_QINDEX
         ports["restore"] += '\nenhanced = "z"'
-        ports["enhance"] = 'input = "x"\nreceived = "y"\nlatents = "z"\nprior-file = "enhance-prior.bin"\n'
+        ports["enhance"] = 'input = "x"\nreceived = "y"\nlatents = "z"\nprior-file = "enhance-prior.bin"\ntransform-file = "transform.bin"\n'
         ports["enhance"] += f"channels = {ENHANCED}\nstride = {stride // 2}\nqindex-min = {least}\nqindex-max = {greatest}\nqindex-default = {default}"
     sizes = {"x": (256 * family.squeeze, 416 * family.squeeze), "y": (16, 26), "z": (32, 52), "state": (64, 104)}
     for name, text in ports.items():

@@ -22,8 +22,8 @@ def front_id(manifest: dict) -> str:
     )
 
 
-def enhance_id(manifest: dict) -> str | None:
-    """The same of the enhancement layer, if there is one."""
+def enhance_id(manifest: dict, moving: bool = True) -> str | None:
+    """The same of the enhancement layer, if there is one; without `moving` of the layer as it would be if it were not predicted along the motion."""
     if (layer := manifest.get("enhance")) is None:
         return None
     sha256 = {file["name"]: file["sha256"] for file in manifest["files"]}
@@ -34,6 +34,7 @@ def enhance_id(manifest: dict) -> str | None:
             f"prior {sha256[layer['prior-file']]}",
             f"x {layer['input']} {layer['received']}",
             f"z {layer['channels']} {layer['stride']} {layer['latents']}",
+            *([f"transform {sha256[layer['transform-file']]}"] if moving and "transform-file" in layer else []),
         ]
     )
 
@@ -44,8 +45,9 @@ def decodes(own: dict, others: list[dict]) -> str:
     for other in others:
         if front_id(other) != front:
             raise ValueError(f"{other['id']} has front-id {front_id(other)}, {own['id']} has {front}: its streams mean something else")
-        same = enhance is not None and enhance_id(other) == enhance
-        entries[other["id"]] = enhance if same else None
+        theirs = enhance_id(other)
+        same = theirs is not None and theirs in (enhance, enhance_id(own, moving=False))
+        entries[other["id"]] = theirs if same else None
         for earlier in other.get("decodes", []):
             entries.setdefault(earlier["id"], earlier.get("enhance-id") if same else None)
     entries.pop(own["id"], None)

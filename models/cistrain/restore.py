@@ -16,7 +16,9 @@ from .networks import PlainBlock, zero
 
 WIDTHS = (128, 96, 48, 32)  # channels at 32, 16, 8 and 4 pixels of the picture
 FINE = 12  # channels at 2 pixels
-SURE = 8  # coefficients of a block that are not zero from which on they count alone for what they hold
+SURE = 2  # coefficients of a block that are not zero from which on they count alone for what they hold
+STAGES = (6, 18, ENHANCED)  # a block is sent up to one of these (codec/src/encode/progressive); where all beyond is zero, little is known of it:
+FREE = 0.25  # there the decoder may add so much, 16 grey levels of a coefficient, or more of what moves would be smooth
 HELD = 0.9  # most of the past that a place keeps: what went wrong once fades, however long the stream
 
 
@@ -65,11 +67,21 @@ class Restore(nn.Module):
         state = self.memory(self.at8(h), state)
         added = self.leave(self.at4(state))
         if enhanced is not None:
-            known = known - (came / SURE).clamp(max=1.0) * self.transform.share(added)
+            share = self.transform.share(added)
+            free = (1.0 - _sent(enhanced)) * share.clamp(-FREE, FREE)
+            known = known - (came / SURE).clamp(max=1.0) * (share - free)
         picture = self.transform.picture(known) + GREY * added
         if self.enlarge > 1:
             picture = F.interpolate(picture, scale_factor=float(self.enlarge), mode="bilinear", align_corners=False)
         return picture, state
+
+
+def _sent(enhanced: Tensor) -> Tensor:
+    """1 for the coefficients of a block up to the stage that it was sent to, 0 beyond."""
+    there, parts = (enhanced != 0).to(enhanced.dtype), []
+    for start, end in zip((0, *STAGES), STAGES):
+        parts.append(there[:, start:].amax(1, keepdim=True).expand(-1, end - start, -1, -1))
+    return torch.cat(parts, 1)
 
 
 def _finer(before: int, after: int) -> list[nn.Module]:

@@ -31,7 +31,7 @@ from .quantise import pair, step
 from .restore import Restore
 from .train import run
 
-SENT = (0, 6, 18, 64)  # channels that are sent at a time, see codec/src/encode/progressive.rs
+SENT = (0, 6, 18, 64)  # channels that are sent at a time, see codec/src/encode/progressive
 MARGIN = 0.15  # how far beyond its cell, in steps, a latent must move before its symbol changes
 
 

@@ -5,7 +5,7 @@ import torch
 
 from cistrain.enhance import BLOCK, ENHANCED, Enhance
 from cistrain.families import Family
-from cistrain.restore import SURE, Restore
+from cistrain.restore import FREE, STAGES, Restore
 
 HERE = (..., 2, 3)  # a block, and the pixels of one far from it, which nothing of it reaches
 FAR = (..., slice(12 * BLOCK, None), slice(16 * BLOCK, None))
@@ -34,7 +34,7 @@ def layer(latents, many: int) -> torch.Tensor:
 @torch.no_grad()
 def test_a_refined_block_has_what_was_received(view):
     restore, latents, plain = view
-    enhanced = layer(latents, SURE)
+    enhanced = layer(latents, ENHANCED)
     picture = restore(latents, enhanced)[0]
     torch.testing.assert_close(restore.transform.coefficients(picture)[HERE], enhanced[HERE], atol=1e-3, rtol=0)
     beyond = picture - restore.transform.picture(restore.transform.coefficients(picture))
@@ -43,13 +43,15 @@ def test_a_refined_block_has_what_was_received(view):
 
 
 @torch.no_grad()
-def test_half_refined_is_half_sure(view):
+def test_a_block_counts_as_far_as_it_was_sent(view):
     restore, latents, _ = view
-    off = []
-    for many in (1, SURE // 2, SURE):
-        enhanced = layer(latents, many)
-        off.append((restore.transform.coefficients(restore(latents, enhanced)[0]) - enhanced)[HERE].norm())
-    assert off[0] > 1.2 * off[1] > 100 * off[2]
+    for sent in STAGES[:-1]:
+        enhanced = layer(latents, sent)
+        off = (restore.transform.coefficients(restore(latents, enhanced)[0]) - enhanced)[HERE].abs()[0]
+        assert off[:sent].max() < 1e-3, "what came is shown as it came"
+        assert 1e-3 < off[sent:].max() < FREE + 1e-3, "beyond that the network has a little room"
+    one = layer(latents, 1)
+    assert (restore.transform.coefficients(restore(latents, one)[0]) - one)[HERE].abs()[0, 0] > 1e-3, "a single one is not sure yet"
 
 
 @torch.no_grad()

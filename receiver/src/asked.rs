@@ -60,6 +60,7 @@ mod tests {
                     pts_ns: 0,
                     capture_utc_ns: 0,
                     force_key: width != 128,
+                    vectors: &[],
                 }),
             };
             let packet = packet.unwrap();

@@ -259,6 +259,7 @@ fn units_of_another_bundle_than_the_hello_named_are_counted() {
         pts_ns: 0,
         capture_utc_ns: 0,
         force_key: false,
+        vectors: &[],
     };
     let packet = encoder.encode(&input).unwrap();
     camera.sender.send(cis_link::Unit {

@@ -34,6 +34,30 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
+    /// There are vectors for more or fewer positions than there are, or for an encoder that does not predict along the motion.
+    #[error("{found} vectors were given, legal are {legal}")]
+    Vectors {
+        /// Vectors given.
+        found: usize,
+        /// How many are legal.
+        legal: String,
+    },
+    /// A vector points too far.
+    #[error("a vector is ({x}, {y}), legal are components of -{max} to {max}", max = crate::motion::Vector::MAX)]
+    Vector {
+        /// To the right.
+        x: i16,
+        /// Down.
+        y: i16,
+    },
+    /// The latents are not those of the transform that the encoder predicts with.
+    #[error("latents have {found} channels, the transform has {transform}")]
+    Transform {
+        /// Channels of the latents.
+        found: u16,
+        /// Coefficients of the transform.
+        transform: usize,
+    },
     /// A size is zero or beyond the limits.
     #[error("{what} is {found}, legal are 1 to {limit}")]
     Limit {

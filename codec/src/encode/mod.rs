@@ -14,8 +14,9 @@ use bytes::Bytes;
 use crate::{
     Latents, Prior, Shape, Size,
     entropy::{FrameCoder, Wish, range::Writer},
-    frame::{Fields, Header, HeaderWriter},
-    quant::Rescale,
+    frame::{Fields, Header, HeaderWriter, MOVING, VERSION},
+    motion::{Canvas, Motion, Transform, Vector, Vectors},
+    quant,
 };
 use quantiser::Quantiser;
 
@@ -41,6 +42,8 @@ pub struct Input<'a> {
     pub capture_utc_ns: u64,
     /// Whether this has to be a key frame.
     pub force_key: bool,
+    /// Where each position comes from; empty: nothing moves. For an encoder that [predicts](Encoder::predicting) along the motion, and no key frame.
+    pub vectors: &'a [Vector],
 }
 
 /// One coded frame.
@@ -67,6 +70,9 @@ pub struct Encoder {
     /// Time stamp of the frame with which a key was asked for that has not come yet.
     key_asked: Option<u64>,
     latents: Latents,
+    rests: Vec<i32>,
+    vectors: Vectors,
+    motion: Option<Motion>,
     trial: Trial,
     attempts: u64,
 }
@@ -77,6 +83,10 @@ struct Trial {
     coder: FrameCoder,
     symbols: Vec<i16>,
     reference: Vec<i16>,
+    rests: Vec<i32>,
+    vectors: Vectors,
+    /// What symbols have to stand for: latents without the rests.
+    wanted: Vec<f32>,
     payload: Vec<u8>,
     choice: rate::Choice,
 }
@@ -103,9 +113,47 @@ impl Encoder {
             since_key: 0,
             key_asked: None,
             latents: Latents::default(),
+            rests: Vec::new(),
+            vectors: Vectors::default(),
+            motion: None,
             trial: Trial::default(),
             attempts: 0,
         })
+    }
+
+    /// Predicts along the motion: the latents are coefficients of this transform.
+    pub fn predicting(self, transform: Arc<Transform>) -> Self {
+        let motion = Some(Motion::new(transform));
+        Self { motion, ..self }
+    }
+
+    /// What the receiver has on its canvas, where motion is predicted.
+    pub fn canvas(&self) -> Option<&Canvas> {
+        self.motion.as_ref().map(Motion::canvas)
+    }
+
+    /// Writes which positions the last packet has changed, row by row.
+    pub fn write_changed(&self, out: &mut Vec<bool>) {
+        let vectors = self
+            .vectors
+            .now()
+            .iter()
+            .map(|vector| vector.moves())
+            .chain(std::iter::repeat(false));
+        out.clear();
+        if let Some(coder) = &self.coder {
+            let positions = 0..self.latents.shape.positions();
+            out.extend(
+                positions
+                    .zip(vectors)
+                    .map(|(at, moves)| moves || coder.has_changed(at)),
+            );
+        }
+    }
+
+    /// Writes what the latents of the last packet stand for at the receiver.
+    pub fn dequantize(&self, out: &mut Vec<f32>) {
+        quant::values(&self.latents.q, &self.rests, self.qindex, out);
     }
 
     /// Changes the settings from the next frame on. Bundle and layer have to stay.
@@ -255,11 +303,38 @@ impl Encoder {
                 found: input.latents.len(),
             });
         }
-        Ok(())
+        self.check_motion(input)
+    }
+
+    fn check_motion(&self, input: &Input<'_>) -> Result<(), Error> {
+        let found = input.vectors.len();
+        let Some(motion) = &self.motion else {
+            let legal = "none: nothing is predicted along the motion".to_owned();
+            return if found == 0 {
+                Ok(())
+            } else {
+                Err(Error::Vectors { found, legal })
+            };
+        };
+        if usize::from(input.shape.channels) != motion.channels() {
+            let (found, transform) = (input.shape.channels, motion.channels());
+            return Err(Error::Transform { found, transform });
+        }
+        let positions = input.shape.positions();
+        if found != 0 && found != positions {
+            let legal = format!("none or {positions}");
+            return Err(Error::Vectors { found, legal });
+        }
+        let far = |part: i16| !(-Vector::MAX..=Vector::MAX).contains(&part);
+        match input.vectors.iter().find(|vector| far(vector.x) || far(vector.y)) {
+            Some(&Vector { x, y }) => Err(Error::Vector { x, y }),
+            None => Ok(()),
+        }
     }
 
     fn fields(&self, source: Size, shape: Shape, qindex: u8, pts_ns: u64, capture_utc_ns: u64) -> Fields {
         Fields {
+            version: if self.motion.is_some() { MOVING } else { VERSION },
             layer: self.config.layer,
             pts_ns,
             capture_utc_ns,
@@ -309,35 +384,53 @@ impl Encoder {
 
     fn attempt(&mut self, input: &Input<'_>, choice: rate::Choice, key: bool) -> Candidate {
         let qindex = choice.qindex;
-        let Self { trial, config, .. } = self;
+        let Self {
+            trial,
+            config,
+            motion,
+            ..
+        } = self;
         let quantiser = Quantiser::new(config, choice);
+        let mut writer = Writer::new(std::mem::take(&mut trial.payload));
+        let mut latents = input.latents;
         match (&self.coder, key) {
             (Some(coder), false) => {
                 trial.coder.clone_from(coder);
-                let Trial {
-                    symbols, reference, ..
-                } = trial;
-                if qindex == self.qindex {
-                    quantiser.inter(input.latents, input.shape, &self.latents.q, symbols);
-                } else {
-                    let rescale = Rescale::new(self.qindex, qindex);
-                    trial.coder.rescale(rescale);
-                    reference.clear();
-                    reference.extend(self.latents.q.iter().map(|&q| rescale.apply(q)));
-                    quantiser.inter(input.latents, input.shape, reference, symbols);
+                let mut reference = &self.latents.q;
+                if qindex != self.qindex {
+                    trial.coder.rescale(self.qindex, qindex);
                 }
+                if let Some(motion) = motion {
+                    trial.vectors.clone_from(&self.vectors);
+                    let coded = trial.vectors.code(&mut writer, input.vectors);
+                    debug_assert!(coded.is_ok(), "vectors of an encoder are in range");
+                    motion.displace(trial.vectors.now(), &mut trial.coder, qindex);
+                    trial.coder.write_rests(&mut trial.rests);
+                    trial.wanted.clear();
+                    let without = |(y, &rest): (&f32, &i32)| y - rest as f32 / 256.0;
+                    trial.wanted.extend(latents.iter().zip(&trial.rests).map(without));
+                    latents = &trial.wanted;
+                }
+                if motion.is_some() || qindex != self.qindex {
+                    trial.coder.write_symbols(&mut trial.reference);
+                    reference = &trial.reference;
+                }
+                quantiser.inter(latents, input.shape, reference, &mut trial.symbols);
             }
             _ => {
-                trial.coder.start(&self.prior, input.shape, qindex);
-                quantiser.intra(input.latents, &mut trial.symbols);
+                let exact = motion.is_some();
+                trial.coder.start(&self.prior, input.shape, qindex, exact);
+                if exact {
+                    trial.vectors.start(input.shape);
+                }
+                quantiser.intra(latents, &mut trial.symbols);
             }
         }
-        let mut writer = Writer::new(std::mem::take(&mut trial.payload));
         // Symbols of the quantiser are always in range.
         let wish = match quantiser.worth() {
             Some(worth) => Wish::Nearly {
                 symbols: &trial.symbols,
-                latents: input.latents,
+                latents,
                 worth,
             },
             None => Wish::Exactly(&trial.symbols),
@@ -397,6 +490,14 @@ impl Encoder {
             std::mem::swap(self.coder.get_or_insert_default(), &mut self.trial.coder);
             self.latents.shape = header.shape;
             std::mem::swap(&mut self.latents.q, &mut self.trial.symbols);
+            if let (Some(motion), Some(coder)) = (&mut self.motion, &self.coder) {
+                std::mem::swap(&mut self.vectors, &mut self.trial.vectors);
+                coder.write_rests(&mut self.rests);
+                if header.key {
+                    motion.start(header.shape);
+                }
+                motion.draw(self.vectors.now(), coder, header.qindex);
+            }
         }
         Packet {
             data: unit.into(),

@@ -1,6 +1,9 @@
 //! The latents of a frame and its predecessor as contexts need them: position by position, with a margin.
 
-use crate::{Shape, quant::Rescale};
+use crate::{
+    Shape,
+    quant::{self, Rescale},
+};
 
 /// Values of the frame being coded and of the one before, and how they have changed. Position-major: all channels of
 /// a position lie together. A margin of positions that never change saves contexts from asking where the edge is.
@@ -15,6 +18,8 @@ pub struct Field {
     pub reference: Vec<i16>,
     /// What each symbol was before it last changed.
     pub older: Vec<i16>,
+    /// What the value of each symbol is more than its symbol stands for, in 1/256: after movement, or another qindex. Empty where symbols are all there is (version 2).
+    pub rest: Vec<i32>,
     /// Frames since each symbol changed, up to 255.
     pub age: Vec<u8>,
     /// Changed channels of each position in this frame, and in the one before.
@@ -41,6 +46,7 @@ impl Clone for Field {
         self.cur.clone_from(&source.cur);
         self.reference.clone_from(&source.reference);
         self.older.clone_from(&source.older);
+        self.rest.clone_from(&source.rest);
         self.age.clone_from(&source.age);
         for (changes, source) in self.changes.iter_mut().zip(&source.changes) {
             changes.clone_from(source);
@@ -57,8 +63,8 @@ fn zeros<T: Copy + Default>(values: &mut Vec<T>, len: usize, value: T) {
 }
 
 impl Field {
-    /// Forgets everything and takes a new shape.
-    pub fn start(&mut self, shape: Shape) {
+    /// Forgets everything and takes a new shape; `exact`: symbols have rests.
+    pub fn start(&mut self, shape: Shape, exact: bool) {
         self.shape = shape;
         self.stride = usize::from(shape.width) + 1;
         let positions = self.stride * (usize::from(shape.height) + 2) + 1;
@@ -66,6 +72,7 @@ impl Field {
         zeros(&mut self.cur, len, 0);
         zeros(&mut self.reference, len, 0);
         zeros(&mut self.older, len, 0);
+        zeros(&mut self.rest, if exact { len } else { 0 }, 0);
         zeros(&mut self.age, len, 255);
         self.changes
             .iter_mut()
@@ -86,10 +93,49 @@ impl Field {
         (y + 1) * self.stride + x + 1
     }
 
-    /// Changes the scale of the reference and of what came before it.
-    pub fn rescale(&mut self, rescale: Rescale) {
-        self.cur.iter_mut().for_each(|q| *q = rescale.apply(*q));
+    /// Changes the scale of the reference and of what came before it. Where symbols have rests no value changes.
+    pub fn rescale(&mut self, from: u8, to: u8) {
+        let rescale = Rescale::new(from, to);
         self.older.iter_mut().for_each(|q| *q = rescale.apply(*q));
+        if self.rest.is_empty() {
+            self.cur.iter_mut().for_each(|q| *q = rescale.apply(*q));
+        }
+        for (q, rest) in self.cur.iter_mut().zip(&mut self.rest) {
+            let value = quant::value_q8(*q, from) + *rest;
+            *q = quant::symbol_q8(value, to);
+            *rest = value - quant::value_q8(*q, to);
+        }
+    }
+
+    /// Gives a position a new reference: these values, in 1/256. Where all symbols are zero values are, too: nothing is known there.
+    pub fn displace(&mut self, position: usize, values: &[i32], qindex: u8) {
+        let first = position * self.channels();
+        for (at, &value) in (first..first + self.channels()).zip(values) {
+            let q = quant::symbol_q8(value, qindex);
+            (self.cur[at], self.older[at]) = (q, q);
+            if let Some(rest) = self.rest.get_mut(at) {
+                *rest = value - quant::value_q8(q, qindex);
+            }
+        }
+        self.count_filled(position);
+        self.forget_rests(position);
+    }
+
+    fn forget_rests(&mut self, position: usize) {
+        let first = position * self.channels();
+        if self.filled[position] == 0 && !self.rest.is_empty() {
+            self.rest[first..first + usize::from(self.shape.channels)].fill(0);
+        }
+    }
+
+    /// The values of a position, in 1/256.
+    pub fn values(&self, position: usize, qindex: u8) -> impl Iterator<Item = i32> + '_ {
+        let first = position * self.channels();
+        let rests = self.rest.get(first..).unwrap_or_default();
+        let symbols = self.cur[first..].iter().take(self.channels());
+        symbols
+            .zip(rests)
+            .map(move |(&q, rest)| quant::value_q8(q, qindex) + rest)
     }
 
     /// Makes the frame before out of the last one.
@@ -121,10 +167,15 @@ impl Field {
         if changes == 0 {
             return;
         }
-        let channels = self.channels();
         self.changes[0][position] = changes.min(usize::from(u16::MAX)) as u16;
         self.position_age[position] = 0;
         self.unrest[position] = self.unrest[position].saturating_add(16);
+        self.count_filled(position);
+        self.forget_rests(position);
+    }
+
+    fn count_filled(&mut self, position: usize) {
+        let channels = self.channels();
         let values = &self.cur[position * channels..][..channels];
         self.filled[position] = values.iter().filter(|&&q| q != 0).count() as u16;
     }
@@ -145,16 +196,22 @@ impl Field {
 
     /// Writes the latents channel by channel.
     pub fn write(&self, out: &mut Vec<i16>) {
+        self.spread(&self.cur, out);
+    }
+
+    /// Writes what lies position by position, with its margin, channel by channel.
+    pub fn spread<T: Copy + Default>(&self, values: &[T], out: &mut Vec<T>) {
         let (channels, width) = (self.channels(), usize::from(self.shape.width));
-        zeros(out, self.shape.len(), 0);
+        zeros(out, self.shape.len(), T::default());
         for (index, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
             let (channel, y) = (
                 index / usize::from(self.shape.height),
                 index % usize::from(self.shape.height),
             );
             let start = self.position(0, y) * channels + channel;
-            for (out, &q) in row.iter_mut().zip(self.cur[start..].iter().step_by(channels)) {
-                *out = q;
+            let values = values.get(start..).unwrap_or_default();
+            for (out, &value) in row.iter_mut().zip(values.iter().step_by(channels)) {
+                *out = value;
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{
     model::{Bank, Escapes, INPUTS, Kind, Model},
     range::BitCoder,
 };
-use crate::{Latents, Prior, Shape, quant::Rescale};
+use crate::{Latents, Prior, Shape};
 
 /// A decoded symbol is out of range: the payload is corrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,15 +54,15 @@ impl Clone for FrameCoder {
 }
 
 impl FrameCoder {
-    /// Begins a group: forgets the reference and takes the prior.
-    pub fn start(&mut self, prior: &Prior, shape: Shape, qindex: u8) {
+    /// Begins a group: forgets the reference and takes the prior. `exact`: values do not end with the symbols (version 3).
+    pub fn start(&mut self, prior: &Prior, shape: Shape, qindex: u8, exact: bool) {
         self.model.clone_from(prior.model(qindex));
-        self.field.start(shape);
+        self.field.start(shape, exact);
     }
 
     /// Begins a group without touching what has been learned.
     pub fn start_group(&mut self, shape: Shape) {
-        self.field.start(shape);
+        self.field.start(shape, false);
     }
 
     /// Shape of the group.
@@ -76,8 +76,37 @@ impl FrameCoder {
     }
 
     /// Changes the scale of the reference.
-    pub fn rescale(&mut self, rescale: Rescale) {
-        self.field.rescale(rescale);
+    pub fn rescale(&mut self, from: u8, to: u8) {
+        self.field.rescale(from, to);
+    }
+
+    /// Gives a position, counted row by row, a new reference before its frame is coded: these values, in 1/256.
+    pub fn displace(&mut self, position: usize, values: &[i32], qindex: u8) {
+        let at = self.place(position);
+        self.field.displace(at, values, qindex);
+    }
+
+    /// Whether a position, counted row by row, has changed in the last frame.
+    pub fn has_changed(&self, position: usize) -> bool {
+        self.field.changes[0][self.place(position)] > 0
+    }
+
+    /// The values of a position, counted row by row, in 1/256.
+    pub fn values(&self, position: usize, qindex: u8) -> impl Iterator<Item = i32> + '_ {
+        self.field.values(self.place(position), qindex)
+    }
+
+    /// Writes what values are more than their symbols stand for, channel by channel, in 1/256; nothing where symbols are all there is.
+    pub fn write_rests(&self, out: &mut Vec<i32>) {
+        match self.field.rest.is_empty() {
+            true => out.clear(),
+            false => self.field.spread(&self.field.rest, out),
+        }
+    }
+
+    fn place(&self, position: usize) -> usize {
+        let columns = usize::from(self.field.shape.width).max(1);
+        self.field.position(position % columns, position / columns)
     }
 
     /// Codes one frame. What has become of a wish [`write_symbols`](Self::write_symbols) tells.

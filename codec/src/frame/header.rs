@@ -5,6 +5,8 @@ use crate::{BundleId, InvalidBundleId, Shape, Size};
 
 /// Version of the bitstream that this crate writes and reads.
 pub const VERSION: u8 = 2;
+/// Version of the units of an enhancement layer that is predicted along the motion.
+pub const MOVING: u8 = 3;
 
 /// Layer of the features for detection.
 pub const DETECTION: u8 = 0;

@@ -1,6 +1,6 @@
 //! Looking at the first bytes of a unit without any state: what a parser needs.
 
-use super::{VERSION, varint};
+use super::{MOVING, VERSION, varint};
 use crate::Limits;
 
 pub(super) const SYNC: u8 = 0xC5;
@@ -58,7 +58,7 @@ pub enum PeekError {
     #[error("not a cis unit")]
     NotAUnit,
     /// A unit of another version of the bitstream.
-    #[error("bitstream version {found} is not supported, only {VERSION} is")]
+    #[error("bitstream version {found} is not supported, only {VERSION} and {MOVING} are")]
     UnsupportedVersion {
         /// Version of the unit.
         found: u8,
@@ -97,6 +97,10 @@ pub(super) const fn is_inter(first: u8) -> bool {
     first & 0x80 == 0
 }
 
+const fn is_known(version: u8) -> bool {
+    matches!(version, VERSION | MOVING)
+}
+
 pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> {
     let byte = |at: usize| {
         data.get(at)
@@ -123,7 +127,7 @@ pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> 
         }
     }
     let version = flags >> flag::VERSION_SHIFT;
-    if version != VERSION {
+    if !is_known(version) {
         return Err(PeekError::UnsupportedVersion { found: version });
     }
     if key && flags & (flag::REPEAT | flag::PTS | flag::EXTRAS) != 0 {
@@ -188,7 +192,7 @@ pub fn set_late(unit: &mut [u8], late: bool) -> Result<(), PeekError> {
     let (flags, bit) = match unit {
         [SYNC, flags, ..] => (flags, flag::LATE),
         [SYNC] => return Err(PeekError::NeedMore { at_least: 2 }),
-        [first, ..] if is_inter(*first) && *first >> (flag::VERSION_SHIFT - 1) == VERSION => {
+        [first, ..] if is_inter(*first) && is_known(*first >> (flag::VERSION_SHIFT - 1)) => {
             (first, flag::LATE >> 1)
         }
         _ => return Err(PeekError::NotAUnit),

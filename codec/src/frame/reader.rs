@@ -1,7 +1,7 @@
 //! Reading headers: checks a unit and turns its deltas into absolute values.
 
 use super::{
-    DETECTION, Error, Header, VERSION,
+    DETECTION, Error, Header,
     crc::crc32c,
     header,
     peek::{Prefix, crc_len, extra, flag, is_inter, prefix},
@@ -150,7 +150,7 @@ fn read_key<'a>(unit: &'a [u8], prefix: &Prefix, limits: &Limits) -> Result<(Cha
     }
     let qindex = take_qindex(&mut rest)?;
     let header = Header {
-        version: VERSION,
+        version: prefix.flags >> flag::VERSION_SHIFT,
         layer: prefix.layer,
         number,
         pts_ns,
@@ -192,6 +192,9 @@ fn read_inter<'a>(unit: &'a [u8], prefix: &Prefix, before: Chain) -> Result<(Cha
         .wrapping_add(residual(prefix.flags & flag::PTS != 0, "pts")?);
     let capture_delta = pts_delta.wrapping_add(residual(prefix.extras & extra::CAPTURE != 0, "capture")?);
     let mut header = before.header;
+    if prefix.flags >> flag::VERSION_SHIFT != header.version {
+        return Err(header::Error::Malformed { field: "version" });
+    }
     if prefix.extras & extra::QINDEX != 0 {
         header.qindex = take_qindex(&mut rest)?;
     }

@@ -31,6 +31,7 @@ impl Restamper {
     ) -> Result<(Vec<u8>, Header), Error> {
         let (header, payload) = self.reader.read_with_payload(unit)?;
         let fields = Fields {
+            version: header.version,
             layer: header.layer,
             pts_ns,
             capture_utc_ns,

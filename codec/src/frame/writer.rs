@@ -1,7 +1,7 @@
 //! Writing units: the mirror of the reader.
 
 use super::{
-    DETECTION, Header, VERSION,
+    DETECTION, Header,
     peek::{MAGIC, SYNC, crc_len, extra, flag},
     reader::{Chain, checksum},
     varint,
@@ -11,6 +11,8 @@ use crate::{BundleId, Shape, Size};
 /// What the encoder says about one frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
+    /// [`VERSION`](super::VERSION) or [`MOVING`](super::MOVING).
+    pub version: u8,
     pub layer: u8,
     pub pts_ns: u64,
     pub capture_utc_ns: u64,
@@ -50,11 +52,11 @@ impl HeaderWriter {
         body.push(fields.qindex);
         body.extend_from_slice(payload);
 
-        let mut unit = vec![SYNC, VERSION << flag::VERSION_SHIFT | flag::KEY];
+        let mut unit = vec![SYNC, fields.version << flag::VERSION_SHIFT | flag::KEY];
         unit.extend_from_slice(&MAGIC);
         unit.push(fields.layer);
         let header = Header {
-            version: VERSION,
+            version: fields.version,
             layer: fields.layer,
             number,
             pts_ns: fields.pts_ns,
@@ -81,7 +83,7 @@ impl HeaderWriter {
         let pts_residual = pts_delta.wrapping_sub(before.pts_delta);
         let capture_residual = capture_delta.wrapping_sub(pts_delta);
 
-        let (mut flags, mut extras) = (VERSION << flag::VERSION_SHIFT, 0);
+        let (mut flags, mut extras) = (header.version << flag::VERSION_SHIFT, 0);
         let mut body = Vec::with_capacity(32 + payload.map_or(0, <[u8]>::len));
         if pts_residual != 0 {
             flags |= flag::PTS;

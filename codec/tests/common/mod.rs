@@ -71,6 +71,7 @@ pub fn input(latents: &[f32], shape: Shape, index: u64) -> encode::Input<'_> {
         pts_ns,
         capture_utc_ns: 1_790_000_000_000_000_000 + pts_ns,
         force_key: false,
+        vectors: &[],
     }
 }
 

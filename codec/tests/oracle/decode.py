@@ -15,26 +15,27 @@ import sys
 from contexts import inter_change_contexts, key_change_contexts, more_contexts, position_contexts
 from contexts import Run, Symbol, sign_contexts
 from models import ArithmeticDecoder, Corrupt, Reader
-from models import bounded_weight, crc32c, learn, opinion, read_prior, require, squash
+from models import bounded_weight, crc32c, learn, learn_plain, octave, opinion, read_prior, require, squash
+from motion import Motion, read_transform
 
 KEY_FLAG, LATE, REPEAT, PTS_RESIDUAL, EXTRAS = 1, 2, 4, 8, 16
 QINDEX_PRESENT, CAPTURE_PRESENT, LAYER_PRESENT = 1, 2, 4
 
 POSITION, CHANGE, SIGN, MORE = range(4)
 BANK_LIMITS = [60, 120, 120, 120, 60, 250, 120, 120]
-ESCAPE_LIMIT = 60
 
 
 class Latents:
     """Latents: decodes the payloads of a group and keeps the fields of section Contexts."""
 
-    def __init__(self, prior, qindex, channels, width, height):
+    def __init__(self, prior, qindex, channels, width, height, transform):
         """Start of a group."""
         nearest = min(prior, key=lambda pair: (abs(pair[0] - qindex), pair[0]))
         self.models = copy.deepcopy(nearest[1])
-        self.channels, self.width, self.height = channels, width, height
+        self.qindex, self.channels, self.width, self.height = qindex, channels, width, height
         self.cur, self.ref, self.older, self.age = {}, {}, {}, {}
         self.page, self.unrest, self.filled, self.now, self.before = {}, {}, {}, {}, {}
+        self.motion = Motion(transform, self) if transform else None
 
     def decide(self, kind, contexts, selectors):
         """Models, mixing: one decision, and what is learnt from it."""
@@ -55,22 +56,22 @@ class Latents:
 
     def escape(self, context):
         """Models, escape contexts: one decision."""
-        counter = self.models.escape[context]
-        yes = self.coder.decide(max(1, counter[0]))
-        learn(counter, yes, ESCAPE_LIMIT)
-        return yes
+        return learn_plain(self.coder, self.models.escape[context])
 
-    def rescale(self, a, b):
-        """Latents: reference and older when qindex changes from a to b."""
+    def rescale(self, b):
+        """Latents: reference and older when qindex changes to b."""
+        a, self.qindex = self.qindex, b
         e = a - b
-        factor = round(2 ** ((e % 8) / 8) * 2**30)
         s = 30 - e // 8
 
         def scaled(q):
-            magnitude = min(2047, (abs(q) * factor + (1 << (s - 1))) >> s)
+            magnitude = min(2047, (abs(q) * octave(e) + (1 << (s - 1))) >> s)
             return magnitude if q >= 0 else -magnitude
 
-        self.cur = {place: scaled(q) for place, q in self.cur.items()}
+        if self.motion:
+            self.motion.rescale(self, a)
+        else:
+            self.cur = {place: scaled(q) for place, q in self.cur.items()}
         self.older = {place: scaled(q) for place, q in self.older.items()}
 
     def start_frame(self):
@@ -84,6 +85,8 @@ class Latents:
     def frame(self, payload, key):
         """Latents: all positions of a frame in raster order."""
         self.coder, self.key = ArithmeticDecoder(payload), key
+        if self.motion and not key:
+            self.motion.move(self)
         self.start_frame()
         for y in range(self.height):
             for x in range(self.width):
@@ -91,6 +94,8 @@ class Latents:
                 if self.decide(POSITION, *contexts):
                     self.position(x, y)
         require(self.coder.taken >= len(payload), "bytes left over in the payload")
+        if self.motion:
+            self.motion.draw(self)
 
     def position(self, x, y):
         """Latents, 2: the channels of a position that may have changed."""
@@ -108,6 +113,10 @@ class Latents:
         self.now[x, y] = run.n
         self.page[x, y] = 0
         self.unrest[x, y] = min(255, self.unrest.get((x, y), 0) + 16)
+        self.count_filled(x, y)
+
+    def count_filled(self, x, y):
+        """Contexts: `filled`."""
         self.filled[x, y] = sum(self.cur.get((x, y, ch), 0) != 0 for ch in range(self.channels))
 
     def set_symbol(self, place, reference, value):
@@ -149,9 +158,10 @@ def layer_of(data, start):
 class Layer:
     """Unit, layers: decodes the units of one layer, which build on each other."""
 
-    def __init__(self, reader, prior):
+    def __init__(self, reader, prior, transform):
         self.reader = reader
         self.prior = prior
+        self.transform = transform
 
     def unit(self):
         """Unit: its fields up to length, its checksum, and then what it carries."""
@@ -161,7 +171,7 @@ class Layer:
         require(first == 0xC5 or first < 0x80, "sync")
         self.key = first == 0xC5
         flags = reader.u8() if self.key else first << 1
-        require(flags >> 5 == 2, "version")
+        require(flags >> 5 == (3 if self.transform else 2), "version")
         require(bool(flags & KEY_FLAG) == self.key, "key flag")
         require(not self.key or reader.take(3) == b"cis", "magic")
         extras = reader.u8() if flags & EXTRAS else 0
@@ -199,7 +209,7 @@ class Layer:
         reader.varint()
         channels, width, height = reader.varint(), reader.varint(), reader.varint()
         self.qindex = reader.u8()
-        self.latents = Latents(self.prior, self.qindex, channels, width, height)
+        self.latents = Latents(self.prior, self.qindex, channels, width, height, self.transform)
         self.latents.frame(reader.take(end - reader.at), True)
 
     def inter_unit(self, flags, extras, end):
@@ -214,12 +224,12 @@ class Layer:
             require(reader.at == end, "a repeat with a payload")
             return
         if qindex != self.qindex:
-            self.latents.rescale(self.qindex, qindex)
+            self.latents.rescale(qindex)
             self.qindex = qindex
         self.latents.frame(reader.take(end - reader.at), False)
 
     def digest(self, total):
-        """What golden.json sums of each frame: number, time stamps, kind, qindex, latents."""
+        """What golden.json sums of each frame: number, time stamps, kind, qindex, latents, then any canvas."""
         times = [value % 2**64 for value in (self.number, self.pts, self.capture)]
         total.update(struct.pack("<QQQBB", *times, self.key, self.qindex))
         latents = self.latents
@@ -227,12 +237,14 @@ class Layer:
             for y in range(latents.height):
                 for x in range(latents.width):
                     total.update(struct.pack("<h", latents.cur.get((x, y, channel), 0)))
+        if latents.motion:
+            total.update(latents.motion.canvas())
 
 
-def decode(data, prior):
-    """The number of frames of a stream and their sum."""
+def decode(data, prior, transform):
+    """The number of frames of a stream and their sum; with a transform it is of layer 1 alone, version 3."""
     reader = Reader(data)
-    layers = [Layer(reader, prior), Layer(reader, prior)]
+    layers = [Layer(reader, prior, None), Layer(reader, prior, transform)]
     total = hashlib.sha256()
     frames = 0
     while reader.at < len(data):
@@ -240,7 +252,7 @@ def decode(data, prior):
         require(number < len(layers), "a layer that is not in the golden streams")
         layers[number].unit()
         layers[number].digest(total)
-        frames += number == 0
+        frames += number == 0 or transform is not None
     return frames, total.hexdigest()
 
 
@@ -248,7 +260,9 @@ def verdict(folder, golden):
     """What became of one golden stream."""
     try:
         prior = read_prior((folder / golden["prior"]).read_bytes() if golden["prior"] else b"")
-        found = decode((folder / golden["file"]).read_bytes(), prior)
+        transform = golden.get("transform")
+        transform = read_transform((folder / transform).read_bytes()) if transform else None
+        found = decode((folder / golden["file"]).read_bytes(), prior, transform)
     except (Corrupt, AttributeError, IndexError) as error:
         return f"does not decode: {error}"
     wanted = (golden["frames"], golden["sha256"])

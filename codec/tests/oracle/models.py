@@ -6,6 +6,7 @@ import struct
 TABLE_BITS = [10, 12, 10, 11]
 COLD_WEIGHT = 7000
 WEIGHT_BOUND = 2**19
+PLAIN_LIMIT = 60
 PRIOR_COUNTS = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255]
 
 
@@ -50,6 +51,11 @@ class Reader:
         """A varint with the sign in its lowest bit."""
         value = self.varint()
         return (value >> 1) ^ -(value & 1)
+
+
+def octave(e):
+    """Latents: F, what the eighths of `e` beyond whole octaves make."""
+    return round(2 ** ((e % 8) / 8) * 2**30)
 
 
 def crc_entry(byte):
@@ -119,6 +125,13 @@ def learn(counter, yes, limit):
     counter[0] = min(65535, max(0, p + (((target - p) >> 1) * RATE[n] >> 15)))
     if n < limit:
         counter[1] = n + 1
+
+
+def learn_plain(coder, counter):
+    """Models, escape contexts: one decision with the `p` of a counter itself, and what is learnt from it."""
+    yes = coder.decide(max(1, counter[0]))
+    learn(counter, yes, PLAIN_LIMIT)
+    return yes
 
 
 def bounded_weight(weight):

@@ -156,6 +156,7 @@ impl Coder {
                 pts_ns: request.pts_ns,
                 capture_utc_ns: request.capture_utc_ns,
                 force_key: request.force_key,
+                vectors: &[],
             })?;
             timings.code = watch.lap();
             if request.skip_threshold > 0.0 {

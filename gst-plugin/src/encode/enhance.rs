@@ -1,7 +1,7 @@
 //! The enhancement layer of one stream: a network and an encoder beside those for detection, which never notice. No GStreamer.
 
-use cis_codec::encode::progressive::Progressive;
-use cis_codec::encode::{Config, Encoder, Input, Packet};
+use cis_codec::encode::progressive::{Known, Progressive};
+use cis_codec::encode::{self, Config, Encoder, Input, Packet};
 use cis_codec::frame::Header;
 use cis_codec::steady::Steady;
 use cis_codec::{Latents, Shape, quant};
@@ -9,6 +9,7 @@ use cis_inference::enhance::Enhancer;
 use cis_inference::geometry::Geometry;
 
 use super::coder::Error;
+use super::luma::Luma;
 use crate::model::Opened;
 
 /// The frame that is enhanced.
@@ -56,8 +57,12 @@ pub struct Layer {
     config: Config,
     channels: u16,
     stride: u32,
-    /// Latents of the last frame that was not a repeat; empty before the first.
+    /// Latents and luma of the last frame that was not a repeat; empty before the first.
     latents: Vec<f32>,
+    luma: Luma,
+    /// What the receiver has.
+    known: Vec<f32>,
+    changed: Vec<bool>,
     broken: bool,
 }
 
@@ -71,14 +76,21 @@ impl Layer {
         let Some(graph) = &bundle.manifest().enhance else {
             return Ok(None);
         };
+        let encoder = Encoder::new(config.clone(), opened.model.enhance_prior.clone())?;
         Ok(Some(Self {
             enhancer,
             progressive: Progressive::default(),
-            encoder: Encoder::new(config.clone(), opened.model.enhance_prior.clone())?,
+            encoder: match &opened.model.transform {
+                Some(transform) => encoder.predicting(transform.clone()),
+                None => encoder,
+            },
             config,
             channels: graph.channels,
             stride: graph.stride,
             latents: Vec::new(),
+            luma: Luma::new(bundle.manifest().input.layout, graph.stride),
+            known: Vec::new(),
+            changed: Vec::new(),
             broken: true,
         }))
     }
@@ -111,6 +123,9 @@ impl Layer {
             let latents = self.enhancer.run(x, received, geometry)?;
             self.latents.clear();
             self.latents.extend_from_slice(latents);
+            if self.encoder.canvas().is_some() {
+                self.luma.look(x, geometry);
+            }
         }
         let (width, height) = geometry.grid(self.stride);
         let shape = Shape {
@@ -122,26 +137,50 @@ impl Layer {
         let header = &packet.header;
         let key = self.broken || header.key;
         let mut config = self.config.clone();
-        let mut latents = &self.latents[..];
+        let (mut latents, mut vectors) = (&self.latents[..], &[][..]);
         if config.bitrate > 0 {
             let rate = f64::from(std::mem::take(&mut config.bitrate)) * 1000.0;
-            let known = (!key).then(|| (self.encoder.reconstruction(), self.encoder.qindex()));
+            self.encoder.dequantize(&mut self.known);
+            self.encoder.write_changed(&mut self.changed);
+            let known = (!key).then(|| Known {
+                latents: &self.known,
+                changed: &self.changed,
+                seen: self.encoder.canvas().map(|canvas| (canvas, self.luma.pixels())),
+            });
             let range = (config.qindex, config.qindex_min);
-            (latents, config.qindex) =
-                self.progressive
-                    .plan(&self.latents, shape, known, header.pts_ns, rate, range);
-            // Coarser is not what was planned, even if it would fit.
-            config.qindex_max = config.qindex;
+            let plan = self
+                .progressive
+                .plan(&self.latents, shape, known, header.pts_ns, rate, range);
+            (latents, vectors) = (plan.latents, plan.vectors);
+            (config.qindex, config.qindex_max) = (plan.qindex, plan.coarsest);
+            config.max_frame_bytes = match (config.max_frame_bytes, plan.most_bytes) {
+                (0, most) => most.unwrap_or(0),
+                (cap, most) => most.unwrap_or(cap).min(cap),
+            };
         }
         self.encoder.set_config(config)?;
-        let coded = self.encoder.encode(&Input {
+        let mut input = Input {
             latents,
             shape,
             source: header.source,
             pts_ns: header.pts_ns,
             capture_utc_ns: header.capture_utc_ns,
             force_key: key,
-        });
+            vectors,
+        };
+        let mut coded = self.encoder.encode(&input);
+        if key && matches!(coded, Err(encode::Error::TooLarge { .. })) {
+            // Then the picture comes in parts.
+            let config = Config {
+                bitrate: 0,
+                ..self.config.clone()
+            };
+            self.encoder.set_config(config)?;
+            self.known.clear();
+            self.known.resize(latents.len(), 0.0);
+            input.latents = &self.known;
+            coded = self.encoder.encode(&input);
+        }
         if coded.as_ref().is_ok_and(|unit| unit.header.repeat) {
             self.progressive.refused();
         }

@@ -9,6 +9,7 @@ mod difference;
 mod enhance;
 mod feedback;
 mod imp;
+mod luma;
 mod settings;
 mod squeezed;
 mod stats;

@@ -256,6 +256,7 @@ fn times_beyond_every_clock_are_kept_within_it() {
             pts_ns,
             capture_utc_ns: u64::MAX,
             force_key,
+            vectors: &[],
         };
         encoder.encode(&input).unwrap().data.to_vec()
     };

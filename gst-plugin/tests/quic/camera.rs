@@ -146,6 +146,7 @@ impl Camera {
             pts_ns,
             capture_utc_ns: pts_ns + 1,
             force_key,
+            vectors: &[],
         };
         let packet = encoder.lock().encode(&input).unwrap();
         let mut buffer = gst::Buffer::from_slice(packet.data.clone());

@@ -38,6 +38,7 @@ fn layer(layer: u8, count: u32, key_interval: u32) -> Vec<encode::Packet> {
                 pts_ns: 100_000_000 * u64::from(frame),
                 capture_utc_ns: 1_795_464_000_000_000_000 + 100_000_000 * u64::from(frame),
                 force_key: false,
+                vectors: &[],
             };
             encoder.encode(&input).unwrap()
         })

@@ -1,6 +1,6 @@
 //! What of a bundle gives latents their meaning: by it streams of one bundle are known to make sense to another one.
 
-use super::manifest::Manifest;
+use super::manifest::{EnhanceGraph, Manifest};
 use crate::picture::Layout;
 use crate::{Error, Result};
 use sha2::{Digest as _, Sha256};
@@ -15,6 +15,8 @@ pub struct Identity {
     pub front: String,
     /// The same of the enhancement layer, when there is one.
     pub enhance: Option<String>,
+    /// That of the same layer without prediction along the motion, whose streams are understood as well.
+    pub unmoved: Option<String>,
 }
 
 impl Identity {
@@ -35,16 +37,26 @@ impl Identity {
             format!("x {} {} {} {layout} {}", i.squeeze, i.multiple, i.pad, f.input),
             format!("y {} {} {}", l.channels, l.stride, f.latents),
         ]);
-        let enhance = m.enhance.as_ref().map(|e| {
-            digest(&[
+        let lines = |e: &EnhanceGraph| {
+            vec![
                 format!("front {front}"),
                 format!("enhance {}", sha256(&e.file)),
                 format!("prior {}", sha256(&e.prior_file)),
                 format!("x {} {}", e.input, e.received),
                 format!("z {} {} {}", e.channels, e.stride, e.latents),
-            ])
+            ]
+        };
+        let unmoved = m.enhance.as_ref().map(|e| digest(&lines(e)));
+        let enhance = m.enhance.as_ref().map(|e| {
+            let transform = e.transform_file.as_ref();
+            let transform = transform.map(|name| format!("transform {}", sha256(name)));
+            digest(&[lines(e), transform.into_iter().collect()].concat())
         });
-        Self { front, enhance }
+        Self {
+            front,
+            enhance,
+            unmoved,
+        }
     }
 
     /// Checks that every bundle that the manifest says to understand has the same front.
@@ -71,7 +83,9 @@ impl Identity {
                 )),
             };
             same("front-id", &other.front_id, &self.front)?;
-            if let Some(enhance) = &other.enhance_id {
+            if let Some(enhance) = &other.enhance_id
+                && self.unmoved.as_ref() != Some(enhance)
+            {
                 same("enhance-id", enhance, self.enhance.as_deref().unwrap_or("none"))?;
             }
         }

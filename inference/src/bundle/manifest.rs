@@ -170,6 +170,8 @@ pub struct EnhanceGraph {
     pub qindex_default: u8,
     /// The file of the initial state of the layer's entropy coder.
     pub prior_file: String,
+    /// The transform that its latents are coefficients of: then it is predicted along the motion.
+    pub transform_file: Option<String>,
     /// Multiply-accumulates at 832x512.
     pub macs: f64,
 }

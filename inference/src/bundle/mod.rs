@@ -169,6 +169,12 @@ impl Bundle {
         Some(self.file(&graph.prior_file).unwrap_or_default())
     }
 
+    /// The transform between a block of the picture and latents of the enhancement layer, when it is predicted along the motion.
+    pub fn enhance_transform(&self) -> Option<Bytes> {
+        let name = self.0.manifest.enhance.as_ref()?.transform_file.as_ref()?;
+        Some(self.file(name).unwrap_or_default())
+    }
+
     /// Class names, in the order of the class ids.
     pub fn classes(&self) -> &Arc<[Arc<str>]> {
         &self.0.classes

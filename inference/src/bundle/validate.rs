@@ -211,7 +211,12 @@ fn files(m: &Manifest) -> Result<()> {
         .iter()
         .map(|file| ("front.squeezed-file", file));
     let enhance = m.enhance.iter();
-    let enhance = enhance.flat_map(|e| [("enhance.file", &e.file), ("enhance.prior-file", &e.prior_file)]);
+    let transform = enhance
+        .clone()
+        .filter_map(|e| Some(("enhance.transform-file", e.transform_file.as_ref()?)));
+    let enhance = enhance
+        .flat_map(|e| [("enhance.file", &e.file), ("enhance.prior-file", &e.prior_file)])
+        .chain(transform);
     for (field, name) in named.into_iter().chain(squeezed).chain(enhance) {
         check(
             seen.contains(name.as_str()),

@@ -145,6 +145,7 @@ mod tests {
             pts_ns: 0,
             capture_utc_ns: 0,
             force_key: true,
+            vectors: &[],
         };
         let packet = encoder.encode(&input).unwrap();
         (packet.data, packet.header)

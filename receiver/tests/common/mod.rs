@@ -202,6 +202,7 @@ impl Scene {
             pts_ns: pts.as_nanos() as u64,
             capture_utc_ns: now.as_nanos() as u64,
             force_key,
+            vectors: &[],
         };
         let packet = self.encoder.encode(&input).unwrap();
         self.frames += 1;
@@ -225,6 +226,7 @@ impl Scene {
             pts_ns: pts.as_nanos() as u64,
             capture_utc_ns: 1,
             force_key,
+            vectors: &[],
         };
         let packet = self.enhancement.encode(&input).unwrap();
         Unit {

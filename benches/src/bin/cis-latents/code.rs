@@ -113,6 +113,7 @@ fn encode_clip(settings: &Settings, prior: &Arc<Prior>, dump: &Dump, list: bool)
             pts_ns,
             capture_utc_ns: pts_ns,
             force_key: false,
+            vectors: &[],
         };
         let start = Instant::now();
         let packet = encoder.encode(&input)?;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder that the vectors go to
-    output: PathBuf,
+    pub output: PathBuf,
 }
 
 const BUNDLE: &str = "golden";
@@ -146,6 +146,7 @@ impl Layer {
                 pts_ns,
                 capture_utc_ns,
                 force_key: index == 13,
+                vectors: &[],
             })?
         };
         let header = &packet.header;
@@ -223,6 +224,7 @@ fn prior() -> Result<Prior> {
                     pts_ns,
                     capture_utc_ns,
                     force_key: false,
+                    vectors: &[],
                 };
                 let packet = encoder.encode(&input)?;
                 trainer.learn(qindex, encoder.reconstruction(), packet.header.key);

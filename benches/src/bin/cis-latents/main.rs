@@ -3,6 +3,7 @@
 mod code;
 mod dump;
 mod golden;
+mod golden_moving;
 mod prior;
 mod rate;
 
@@ -27,6 +28,8 @@ enum Command {
     Rate(rate::Arguments),
     /// Write the golden vectors of the codec
     Golden(golden::Arguments),
+    /// Write those of prediction along the motion (version 3)
+    GoldenMoving(golden::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +39,6 @@ fn main() -> anyhow::Result<()> {
         Command::Decode(arguments) => code::decode(&arguments),
         Command::Rate(arguments) => rate::run(&arguments),
         Command::Golden(arguments) => golden::run(&arguments),
+        Command::GoldenMoving(arguments) => golden_moving::run(&arguments.output),
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
-use cis_codec::encode::progressive::Progressive;
+use cis_codec::encode::progressive::{Known, Progressive};
 use cis_codec::{Encoder, Latents, Prior, Size, encode, prior::Trainer};
 
 use crate::dump::Dump;
@@ -99,6 +99,7 @@ fn input<'a>(dump: &Dump, latents: &'a [f32], pts_ns: u64, force_key: bool) -> e
         pts_ns,
         capture_utc_ns: 0,
         force_key,
+        vectors: &[],
     }
 }
 
@@ -129,17 +130,25 @@ fn in_parts(
 ) -> Result<Vec<(Latents, bool)>> {
     let mut encoder = encoder(arguments, qindex, 0, prior)?;
     let mut progressive = Progressive::default();
+    let (mut received, mut changed) = (Vec::new(), Vec::new());
     let (count, gap_ns) = match dump.frames.len() {
         1 => (STILL, 100_000_000),
         frames => (frames, dump.pts_ns(1)),
     };
     let frame = |index: usize| {
         let pts_ns = index as u64 * gap_ns;
-        let known = (index > 0).then(|| (encoder.reconstruction(), encoder.qindex()));
+        encoder.dequantize(&mut received);
+        encoder.write_changed(&mut changed);
+        let known = (index > 0).then_some(Known {
+            latents: &received,
+            changed: &changed,
+            // Dumps have no pictures: nothing is predicted along the motion.
+            seen: None,
+        });
         let latents = &dump.frames[index % dump.frames.len()];
         // A model is learned for this index, so that it gets no finer.
-        let (plan, _) = progressive.plan(latents, dump.shape, known, pts_ns, rate, (qindex, qindex));
-        let packet = encoder.encode(&input(dump, plan, pts_ns, index == 0))?;
+        let plan = progressive.plan(latents, dump.shape, known, pts_ns, rate, (qindex, qindex));
+        let packet = encoder.encode(&input(dump, plan.latents, pts_ns, index == 0))?;
         progressive.sent(packet.header.unit_len);
         Ok((encoder.reconstruction().clone(), packet.header.key))
     };

@@ -149,6 +149,7 @@ fn measure(dumps: &[Dump], name: &str, bitrate: u32, arguments: &Arguments) -> R
             pts_ns,
             capture_utc_ns: pts_ns,
             force_key: false,
+            vectors: &[],
         })?;
         let qindex = packet.header.qindex;
         let step = quant::step(qindex);

@@ -135,6 +135,7 @@ mod tests {
                 pts_ns: n,
                 capture_utc_ns: n,
                 force_key: n == 3,
+                vectors: &[],
             };
             bytes.extend_from_slice(&encoder.encode(&input).unwrap().data);
         }
