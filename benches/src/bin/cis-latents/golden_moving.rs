@@ -43,7 +43,7 @@ fn latents(index: u32, strength: f32) -> Vec<f32> {
 fn vectors(index: u32) -> Vec<Vector> {
     let plane = SHAPE.len() as u32 / u32::from(SHAPE.channels);
     let part = |seed: u32, far: u32| (hash(seed, index) % (2 * far + 1)) as i16 - far as i16;
-    let vector = |position: u32| match (index % 4, hash(position, index) % 3) {
+    let vector = |position: u32| match ((index + 1) % 4, hash(position, index) % 3) {
         (0, _) | (1, 0) | (2, 0 | 1) => Vector::default(),
         (1, _) => Vector { x: 9, y: -6 },
         (2, _) => Vector {
