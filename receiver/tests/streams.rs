@@ -169,7 +169,10 @@ fn a_repeat_of_a_frame_without_detections_does_not_have_older_objects() {
 fn lines_are_rotated_by_size_and_none_is_lost() {
     let site = Site::new(&["gate-1"]);
     // A line has about 200 bytes, so that 1 MiB needs some 5,000.
-    let receiver = site.receiver(&JSON.replace("'out.jsonl'", "'out.jsonl'\nmax-size = 1\nmax-files = 3"));
+    let receiver = site.receiver(&JSON.replace(
+        "'out.jsonl'",
+        "'out.jsonl'\nmax-size = 1\nmax-files = 3\nqueue = 65536",
+    ));
     let mut camera = Camera::start(&site, "gate-1", receiver.address(), 0).connected();
     let mut sent = 0;
     wait_for("a rotated file", || {

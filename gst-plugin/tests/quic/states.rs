@@ -2,6 +2,7 @@
 
 use crate::{Keys, camera::Camera, eos, message, receiver::Receiver, stat, status};
 use gst::prelude::*;
+use std::time::{Duration, Instant};
 
 /// A port where nobody answers: bound, so that nobody else takes it.
 fn silent() -> (std::net::UdpSocket, u16) {
@@ -18,7 +19,12 @@ fn a_camera_without_receiver_neither_blocks_nor_hangs() {
     for _ in 0..600 {
         camera.push();
     }
-    assert_eq!(status(&camera.sink), "connecting");
+    // Its thread may not have begun on a busy machine.
+    let patience = Instant::now() + Duration::from_secs(20);
+    while status(&camera.sink) != "connecting" {
+        assert!(Instant::now() < patience, "it is {}", status(&camera.sink));
+        std::thread::sleep(Duration::from_millis(5));
+    }
     camera.end();
     let warning = message(&camera.bus, "warning of the end", |message| {
         match message.view() {

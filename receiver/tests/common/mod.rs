@@ -277,6 +277,7 @@ impl Camera {
         };
         // However slow the machine is: what a test is about is what the receiver does with all of it.
         config.latency_budget = Duration::from_secs(60);
+        config.queue = 65_536;
         config
     }
 
