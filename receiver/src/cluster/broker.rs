@@ -210,10 +210,14 @@ async fn stream(jetstream: &Context, wanted: Config) -> Result<Stream, Error> {
         name: name.clone(),
         reason,
     };
-    let stream = jetstream
-        .get_or_create_stream(wanted.clone())
-        .await
-        .map_err(|e| failed(chain_of(&e)))?;
+    let stream = match jetstream.get_or_create_stream(wanted.clone()).await {
+        Ok(stream) => stream,
+        // Two that start at once make it at once, and the broker refuses one of them: then it is there.
+        Err(error) => match jetstream.get_stream(&name).await {
+            Ok(stream) => stream,
+            Err(_) => return Err(failed(chain_of(&error))),
+        },
+    };
     let found = &stream.cached_info().config;
     if found.subjects != wanted.subjects {
         return Err(failed(format!(
