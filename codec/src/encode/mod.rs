@@ -186,11 +186,6 @@ impl Encoder {
         &self.config
     }
 
-    /// The quantiser index of those latents.
-    pub fn qindex(&self) -> u8 {
-        self.qindex
-    }
-
     /// The latents that the decoder has after the last packet.
     pub fn reconstruction(&self) -> &Latents {
         &self.latents

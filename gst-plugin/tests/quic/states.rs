@@ -1,6 +1,6 @@
 //! State changes return, whatever the network does or does not do.
 
-use crate::{Keys, camera::Camera, eos, message, receiver::Receiver, stat, status};
+use crate::{DEADLINE, Keys, camera::Camera, eos, message, receiver::Receiver, stat, status};
 use gst::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn a_camera_without_receiver_neither_blocks_nor_hangs() {
         camera.push();
     }
     // Its thread may not have begun on a busy machine.
-    let patience = Instant::now() + Duration::from_secs(20);
+    let patience = Instant::now() + DEADLINE;
     while status(&camera.sink) != "connecting" {
         assert!(Instant::now() < patience, "it is {}", status(&camera.sink));
         std::thread::sleep(Duration::from_millis(5));

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
-use cis_codec::{Encoder, Prior, Shape, Size, encode, frame::ENHANCEMENT, prior::Trainer};
+use cis_codec::{Encoder, Prior, Shape, Size, encode, frame::ENHANCEMENT, frame::Header, prior::Trainer};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -16,14 +16,31 @@ pub struct Arguments {
 
 const BUNDLE: &str = "golden";
 
+/// Numbers without a pattern, the same everywhere.
+pub fn hash(a: u32, b: u32) -> u32 {
+    let mut x = a.wrapping_mul(0x9E37_79B1) ^ b.wrapping_mul(0x85EB_CA77);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x2C1B_3C6D);
+    x ^ x >> 13
+}
+
+/// Adds what a frame decodes to.
+pub fn add(sum: &mut Sha256, header: &Header, q: &[i16]) {
+    sum.update(header.number.to_le_bytes());
+    sum.update(header.pts_ns.to_le_bytes());
+    sum.update(header.capture_utc_ns.to_le_bytes());
+    sum.update([u8::from(header.key), header.qindex]);
+    q.iter().for_each(|q| sum.update(q.to_le_bytes()));
+}
+
+/// The sum in digits.
+pub fn digits(sum: Sha256) -> String {
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A drifting texture with a moving block; integers only, so that it is the same everywhere.
 fn latents(shape: Shape, seed: u32, index: u32) -> Vec<f32> {
-    let hash = |a: u32, b: u32| {
-        let mut x = (a ^ seed).wrapping_mul(0x9E37_79B1) ^ b.wrapping_mul(0x85EB_CA77);
-        x ^= x >> 15;
-        x = x.wrapping_mul(0x2C1B_3C6D);
-        x ^ x >> 13
-    };
+    let hash = |a: u32, b: u32| hash(a ^ seed, b);
     let (width, height) = (u32::from(shape.width), u32::from(shape.height));
     let value = |at: u32| {
         let (channel, y, x) = (at / width / height, at / width % height, at % width);
@@ -149,13 +166,7 @@ impl Layer {
                 vectors: &[],
             })?
         };
-        let header = &packet.header;
-        sum.update(header.number.to_le_bytes());
-        sum.update(header.pts_ns.to_le_bytes());
-        sum.update(header.capture_utc_ns.to_le_bytes());
-        sum.update([u8::from(header.key), header.qindex]);
-        let q = &self.encoder.reconstruction().q;
-        q.iter().for_each(|q| sum.update(q.to_le_bytes()));
+        add(sum, &packet.header, &self.encoder.reconstruction().q);
         Ok(packet.data.into())
     }
 }
@@ -197,8 +208,7 @@ impl Vector {
                 stream.extend(layer.code(self.script, index, &mut sum)?);
             }
         }
-        let sum = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((stream, sum))
+        Ok((stream, digits(sum)))
     }
 }
 

@@ -9,19 +9,14 @@ use cis_codec::{Encoder, Prior, Shape, Size, encode, frame::ENHANCEMENT, fuzz};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::golden::{add, digits, hash};
+
 const SHAPE: Shape = Shape {
     channels: 12,
     width: 12,
     height: 9,
 };
 const FRAMES: u32 = 30;
-
-fn hash(a: u32, b: u32) -> u32 {
-    let mut x = a.wrapping_mul(0x9E37_79B1) ^ b.wrapping_mul(0x85EB_CA77);
-    x ^= x >> 15;
-    x = x.wrapping_mul(0x2C1B_3C6D);
-    x ^ x >> 13
-}
 
 /// Coefficients that get smaller from channel to channel, part of them new in every frame; integers only, so that they are the same everywhere.
 fn latents(index: u32, strength: f32) -> Vec<f32> {
@@ -91,18 +86,11 @@ fn stream(name: &str, prior: &Arc<Prior>) -> Result<(Vec<u8>, String)> {
                 vectors: &vectors(index),
             })?,
         };
-        let header = &packet.header;
-        sum.update(header.number.to_le_bytes());
-        sum.update(header.pts_ns.to_le_bytes());
-        sum.update(header.capture_utc_ns.to_le_bytes());
-        sum.update([u8::from(header.key), header.qindex]);
-        let q = &encoder.reconstruction().q;
-        q.iter().for_each(|q| sum.update(q.to_le_bytes()));
+        add(&mut sum, &packet.header, &encoder.reconstruction().q);
         sum.update(encoder.canvas().map_or(&[][..], |canvas| canvas.samples()));
         stream.extend_from_slice(&packet.data);
     }
-    let sum = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((stream, sum))
+    Ok((stream, digits(sum)))
 }
 
 /// Writes the streams, their transform and `golden.json`.

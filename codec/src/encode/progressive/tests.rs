@@ -18,18 +18,22 @@ impl Receiver {
     }
 
     fn take(&mut self, plan: &[f32]) -> usize {
-        let step = quant::step(QINDEX);
-        let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
+        let q = symbols(plan, QINDEX);
         let changed = q.iter().zip(&self.0.q).filter(|(a, b)| a != b).count();
         self.0 = Latents { shape: SHAPE, q };
         10 + changed * 5 / 8
     }
 
     fn error(&self, latents: &[f32]) -> f32 {
-        let mut back = vec![0.0; latents.len()];
-        quant::dequantize(&self.0.q, QINDEX, &mut back);
+        let back = values(&self.0, QINDEX);
         latents.iter().zip(&back).map(|(a, b)| (a - b).powi(2)).sum()
     }
+}
+
+/// The symbols nearest to these latents.
+fn symbols(latents: &[f32], qindex: u8) -> Vec<i16> {
+    let step = quant::step(qindex);
+    latents.iter().map(|y| (y / step).round() as i16).collect()
 }
 
 /// What these latents stand for.
@@ -148,7 +152,7 @@ fn what_is_left_over_makes_it_finer_until_something_moves() {
             ..
         } = plan;
         let step = quant::step(qindex);
-        let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
+        let q = symbols(plan, qindex);
         let rescaled = |q: i16| (f32::from(q) * quant::step(at) / step).round() as i16;
         let changed = q
             .iter()
@@ -196,8 +200,7 @@ fn what_moves_stays_coarse_while_the_rest_gets_finer() {
             qindex,
             ..
         } = plan;
-        let step = quant::step(qindex);
-        let q: Vec<i16> = plan.iter().map(|y| (y / step).round() as i16).collect();
+        let q = symbols(plan, qindex);
         let changed = q.iter().zip(&sent.q).filter(|(a, b)| a != b).count();
         progressive.sent(10 + changed * 5 / 8);
         (sent.q, at) = (q, qindex);
