@@ -30,6 +30,7 @@ from cistrain.reference import Reference
 from evaluate import labels
 
 CODECS = {"x264 veryfast": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"], **yardsticks.CODECS}
+LIMITED = ("x264 veryfast", "x265 medium")  # those that keep to a rate: SVT-AV1's constant rate at low delay exceeds it by a third here
 CRF = {"x264 veryfast": (28, 34, 40, 46, 51), "x265 medium": (28, 34, 40, 46, 51), "SVT-AV1 preset 9": (40, 50, 57, 63)}
 
 
@@ -93,9 +94,11 @@ def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
         command = CODECS[codec]
         yardsticks.CODECS[codec], yardsticks.SUFFIX[codec] = command, yardsticks.SUFFIX.get(codec, "h264")
         for name, given in (("full size", even), (f"{small[0]} wide", resized(even, small))):
-            for crf in CRF[codec]:
-                back, size = yardsticks.through(codec, crf, given, fps)
-                add(f"{codec}, {name}", f"crf {crf}", size, back)
+            settings = [(f"crf {crf}", yardsticks.constant(crf)) for crf in CRF[codec]]
+            settings += [(f"link of {rate} kbit/s", yardsticks.limited(rate)) for rate in args.links if codec in LIMITED]
+            for setting, control in settings:
+                back, size = yardsticks.through(codec, control, given, fps)
+                add(f"{codec}, {name}", setting, size, back)
     return rows, seen, source[shown]
 
 
@@ -106,7 +109,7 @@ def sheet(rows: list[dict], seen: dict[str, np.ndarray], source: np.ndarray) -> 
     for ours in [r for r in rows if r["path"] == rows[0]["path"]]:
         line = [(source, "source")]
         for codec in codecs:
-            points = sorted((r for r in rows if r["path"] == codec), key=lambda r: r["kbit/s"])
+            points = sorted((r for r in rows if r["path"] == codec and not r["setting"].startswith("link")), key=lambda r: r["kbit/s"])
             enough = [r for r in points if r["kbit/s"] >= ours["kbit/s"]]
             line.append((enough or points[-1:])[0])
         line = [line[0]] + [(seen[f"{r['path']} {r['setting']}"], f"{r['path']}: {r['kbit/s']:.0f} kbit/s") for r in [*line[1:], ours]]
@@ -135,6 +138,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=5)
     parser.add_argument("--settle", type=float, default=5.0, help="seconds before anything is judged")
     parser.add_argument("--codecs", nargs="*", choices=CODECS, default=list(CODECS), help="what it is compared with")
+    parser.add_argument("--links", nargs="*", type=int, default=[24, 40], help="kbit/s of links that codecs are limited to besides, by their own rate control with a buffer of one second")
     parser.add_argument("--rates", nargs="+", default=["12+0", "12+12", "12+28", "12+60"], help="kbit/s of detection + enhancement")
     args = parser.parse_args()
     if args.truth and not args.weights:

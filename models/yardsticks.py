@@ -95,15 +95,25 @@ def _grid(c: int, h: int, w: int) -> tuple[int, int]:
     return -(-c // columns), columns
 
 
-def through(codec: str, crf: int, pictures: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
-    """Pictures (grey [n, h, w] or RGB [n, h, w, 3]) as a video codec gives them back, and bytes a frame."""
+def constant(crf: int) -> list[str]:
+    """ffmpeg's options for constant quality."""
+    return ["-crf", str(crf)]
+
+
+def limited(rate: int) -> list[str]:
+    """ffmpeg's options for a link of `rate` kbit/s, of which no second has more."""
+    return ["-b:v", f"{rate}k", "-maxrate", f"{rate}k", "-bufsize", f"{rate}k"]
+
+
+def through(codec: str, control: list[str], pictures: np.ndarray, fps: float) -> tuple[np.ndarray, float]:
+    """Pictures (grey [n, h, w] or RGB [n, h, w, 3]) as a video codec gives them back under that rate control, and bytes a frame."""
     grey = pictures.ndim == 3
     raw = ["-f", "rawvideo", "-pix_fmt", "gray" if grey else "rgb24"]
     size = ["-s", f"{pictures.shape[2]}x{pictures.shape[1]}", "-r", str(fps)]
     run = lambda arguments, data=None: subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments], input=data, check=True, capture_output=True).stdout
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/stream.{SUFFIX[codec]}"
-        gop = ["-g", str(round(10 * fps)), "-pix_fmt", "yuv420p", "-threads", "1", "-crf", str(crf)]
+        gop = ["-g", str(round(10 * fps)), "-pix_fmt", "yuv420p", "-threads", "1", *control]
         run([*raw, *size, "-i", "-", *CODECS[codec], *gop, path], pictures.tobytes())
         back = run(["-i", path, *raw, "-"])
         return np.frombuffer(back, np.uint8).reshape(pictures.shape), Path(path).stat().st_size / len(pictures)
@@ -163,7 +173,7 @@ class Yardstick:
     def picture(self, codec: str) -> None:
         points = []
         for crf in CRF[codec]:
-            back, size = through(codec, crf, self.squeezed, self.fps)
+            back, size = through(codec, constant(crf), self.squeezed, self.fps)
             latents = {}
             for k in self.judged:
                 x_s = torch.from_numpy(back[k].copy()).permute(2, 0, 1)[None].float()
@@ -174,7 +184,7 @@ class Yardstick:
     def tiled(self, codec: str) -> None:
         points = []
         for crf in CRF[codec]:
-            back, size = through(codec, crf, tiles(self.latents), self.fps)
+            back, size = through(codec, constant(crf), tiles(self.latents), self.fps)
             points.append((average_precision(self.answers(untiled(back, self.latents.shape)), self.truth), size))
         self.report(f"latents in {codec}", points)
 

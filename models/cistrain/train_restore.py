@@ -2,7 +2,9 @@
 transform is fitted before.
 
     python -m cistrain.train_restore --data DATA --weights WEIGHTS --model model.pt --vgg WHEEL --run RUN --minutes 30
+    python -m cistrain.train_restore --received RECEIVED --start RUN/restore.pt --weights WEIGHTS --model model.pt --vgg WHEEL --run MORE --minutes 60
 
+The second goes on with what receivers really have of the layer (`received.py`).
 Resumes from the run folder; `restore.pt` there holds the averaged weights that get exported. `--start` goes on from the `restore.pt` of another run. On a GPU (`--device cuda
 --processes 14 --pairs 24 --window 256`) the pictures are drawn by other processes; `--cache FILE` keeps the decoded clips for the next start.
 """
@@ -28,6 +30,7 @@ from .loader import Loader
 from .networks import Front, Teacher
 from .perception import Discriminator, Perceptual, pixel_loss, window
 from .quantise import pair, step
+from .received import Received
 from .restore import Restore
 from .train import run
 
@@ -99,7 +102,10 @@ class RestoreTrainer:
     def go_on(self, state: dict) -> None:
         """Starts where another run ended."""
         for restore in (self.restore, self.average):
-            restore.load_state_dict(state["restore"])
+            # Checkpoints of before there was room to change coefficients have nothing to say of it.
+            missing = restore.load_state_dict(state["restore"], strict=False)
+            if missing.unexpected_keys or set(missing.missing_keys) - {"room.weight", "room.bias"}:
+                raise ValueError(f"the checkpoint is of another network: {missing}")
 
     def fit(self, examples: Iterable[Tensor]) -> None:
         """Fits the transform and its predictor to pairs of pictures."""
@@ -142,27 +148,36 @@ class RestoreTrainer:
         return torch.arange(ENHANCED)[:, None, None] < channels[:, None]
 
     @torch.no_grad()
-    def remembered(self, received: Tensor, enhanced: Tensor) -> Tensor | None:
-        """The memory's state after some pictures of the pairs, to and fro, of which more and more of the layer came; now and then none."""
+    def followed(self, received: Iterable[Tensor], enhanced: Iterable[Tensor]) -> Tensor | None:
+        """The memory's state after a run of pictures; none if there are none."""
         state = None
-        for k in range(int(torch.randint(self.schedule.past + 1, ()))):
-            here = self.arrived(received.shape[1], enhanced.shape[-2:]).to(enhanced.device)
-            _, state = self.restore(received[k % 2], enhanced[k % 2] * here, state)
+        for y, z in zip(received, enhanced, strict=True):
+            _, state = self.restore(y, z, state)
         return state
 
-    def draw(self, loader: Loader) -> tuple:
-        """A batch: the arguments of a step."""
-        return loader.batch()
+    @torch.no_grad()
+    def remembered(self, received: Tensor, enhanced: Tensor) -> Tensor | None:
+        """The memory's state after some pictures of the pairs, to and fro, of which more and more of the layer came; now and then none."""
+        order = [k % 2 for k in range(int(torch.randint(self.schedule.past + 1, ())))]
+        here = [self.arrived(received.shape[1], enhanced.shape[-2:]).to(enhanced.device) for _ in order]
+        return self.followed([received[k] for k in order], [enhanced[k] * came for k, came in zip(order, here, strict=True)])
 
-    def step(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        """One step on pairs of pictures [2, n, 3, h, w]."""
+    def draw(self, source: Loader | Received) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """A batch, the arguments of a step: latents of both layers as they were received, or as they might be, what the source showed, and what is remembered."""
+        if isinstance(source, Received):
+            received, enhanced, clean = (part.to(self.device) for part in source.batch(self.schedule.pairs))
+            return received[-2:], enhanced[-2:], clean, self.followed(received[:-2], enhanced[:-2])
+        noisy, clean = source.batch()
+        received, enhanced = self.received(noisy), self.layer(noisy)
+        return received, enhanced, clean, self.remembered(received, enhanced)
+
+    def step(self, received: Tensor, enhanced: Tensor, clean: Tensor, state: Tensor | None = None) -> dict[str, Tensor]:
+        """One step on pairs: latents [2, n, c, h, w] of both layers and pictures [2, n, 3, h, w]."""
         s, progress = self.schedule, self.progress
         warm_up = min(1.0, (self.steps + 1) / 50)
         for group in self.optimiser.param_groups:
             group["lr"] = s.learning_rate * warm_up * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
-        received = self.received(noisy)
-        enhanced = self.layer(noisy)
-        pictures, state = [], self.remembered(received, enhanced)
+        pictures = []
         for i in range(2):
             picture, state = self.restore(received[i], enhanced[i], state)
             pictures.append(picture)
@@ -221,8 +236,11 @@ def material(data: Path, squeeze: int, cache: Path | None) -> Material:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "weights", "model", "run"):
+    for name in ("weights", "model", "run"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder of pictures and clips")
+    source.add_argument("--received", type=Path, help="folder of cistrain.received; needs --start, for nothing is fitted to it")
     parser.add_argument("--vgg", type=Path, help="wheel of stlpips-pytorch; without it there is no perceptual term")
     parser.add_argument("--start", type=Path, help="restore.pt of another run")
     parser.add_argument("--seed", type=int, default=0)
@@ -243,18 +261,23 @@ def main() -> None:
     schedule = ViewSchedule(**{k: args[k] for k in asdict(ViewSchedule())})
     teacher = Teacher(family, args["weights"]).eval() if schedule.answer_weight > 0 else None
     trainer = RestoreTrainer(front, schedule, Perceptual(args["vgg"]) if args["vgg"] else None, teacher, args["device"])
-    pictures = material(args["data"], family.squeeze, args["cache"])
-    # Small pictures enlarged are blurred, and would teach that: stills at about their own size.
-    draw = functools.partial(Pairs, pictures, schedule.size, clip_share=0.5, still_scales=(0.25, 0.6))
-    loader = Loader(draw, args["seed"], schedule.pairs, args["processes"], args["device"])
     last = args["run"] / "last.pt"
+    if args["received"]:
+        source = Received.load(args["received"], schedule.size, schedule.past, args["seed"])
+    else:
+        pictures = material(args["data"], family.squeeze, args["cache"])
+        # Small pictures enlarged are blurred, and would teach that: stills at about their own size.
+        draw = functools.partial(Pairs, pictures, schedule.size, clip_share=0.5, still_scales=(0.25, 0.6))
+        source = Loader(draw, args["seed"], schedule.pairs, args["processes"], args["device"])
     if last.exists():
         trainer.resume(torch.load(last, map_location=args["device"]))
     elif args["start"]:
         trainer.go_on(torch.load(args["start"], map_location=args["device"]))
+    elif args["received"]:
+        parser.error("--received needs --start: the transform is there, and the layer that was received is of it")
     else:
-        trainer.fit(loader.batch()[1] for _ in range(max(4, 240 // schedule.pairs)))
-    run(trainer, loader, args["run"], save_every=120.0)
+        trainer.fit(source.batch()[1] for _ in range(max(4, 240 // schedule.pairs)))
+    run(trainer, source, args["run"], save_every=120.0)
 
 
 if __name__ == "__main__":

@@ -89,11 +89,12 @@ def test_restoration_learns(checkpoint, weights, material):
     with torch.no_grad():
         blank = pixel_loss(torch.full_like(clean[0], 128.0), clean[0])
     trainer.fit(clean for _ in range(2))
-    seen = [trainer.step(clean, clean)["pixels"] for _ in range(200)]
+    step = lambda: trainer.step(trainer.received(clean), trainer.layer(clean), clean)
+    seen = [step()["pixels"] for _ in range(200)]
     assert seen[0] < 0.9 * blank
     assert seen[-1] < 0.9 * seen[0]
     trainer.seconds = 590.0
-    late = trainer.step(clean, clean)
+    late = step()
     assert {"critic", "adversary"} <= late.keys() and late["critic"] > 0
 
 
@@ -106,9 +107,9 @@ def test_the_view_learns_from_what_the_detector_finds_and_goes_on(checkpoint, we
     clean = loader.batch()[1]
     assert clean.shape == (2, 2, 3, SIZE, SIZE) and not torch.equal(clean, loader.batch()[1])
     trainer.fit([clean])
-    first = trainer.step(clean, clean)
+    first = trainer.step(*trainer.draw(loader))
     assert first["answers"] > 0
-    trainer.step(clean, clean)  # in the first one the silent last convolution alone learned
+    trainer.step(*trainer.draw(loader))  # in the first one the silent last convolution alone learned
     assert (trainer.restore.layer.weight.grad != 0).any(), "it learns from the layer"
     again = RestoreTrainer(front, schedule)
     again.go_on(trainer.averaged())
@@ -154,7 +155,7 @@ def test_enhancement_layer_brings_what_it_has_bits_for(checkpoint, weights):
     assert layer.shape == (2, *z.shape) and (layer != 0).any()
     assert torch.equal(layer[0], layer[1]), "what stands still stays as it was sent"
     before = basis.clone()
-    trainer.step(clean, clean)
+    trainer.step(trainer.received(clean), layer, clean)
     assert torch.equal(before, trainer.restore.transform.basis), "the transform is fitted, not trained"
 
 

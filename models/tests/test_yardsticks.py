@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from yardsticks import CODECS, between, spread, strongest, through, tiles, untiled
+from yardsticks import CODECS, between, constant, limited, spread, strongest, through, tiles, untiled
 
 A = (np.array([[0.0, 0, 10, 20], [50, 50, 60, 70]]), np.array([0.9, 0.5]))
 B = (np.array([[4.0, 0, 14, 20]]), np.array([0.7]))
@@ -42,8 +42,16 @@ def test_tiles_come_back(shape):
 def test_video_codecs_give_pictures_back(codec, colours):
     ramp = np.linspace(40, 200, 128).astype(np.uint8)
     pictures = np.broadcast_to(ramp[None, None, :, *[None] * len(colours)], (3, 64, 128, *colours)).copy()
-    back, size = through(codec, 30, pictures, 10.0)
+    back, size = through(codec, constant(30), pictures, 10.0)
     assert np.abs(back.astype(int) - pictures).mean() < 6 and 0 < size < pictures[0].nbytes / 4
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_a_link_limits_every_second_of_a_codec():
+    noise = np.random.default_rng(1).integers(0, 256, (40, 64, 128, 3), np.uint8)
+    _, free = through("x265 medium", constant(30), noise, 10.0)
+    _, size = through("x265 medium", limited(100), noise, 10.0)
+    assert free * 80 > 1000 and 50 < size * 80 / 1000 < 115, "kbit/s"
 
 
 def test_only_the_strongest_channels_are_left():

@@ -6,6 +6,7 @@ mod golden;
 mod golden_moving;
 mod prior;
 mod rate;
+mod received;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +27,8 @@ enum Command {
     Decode(code::DecodeArguments),
     /// How well rate control keeps to its target
     Rate(rate::Arguments),
+    /// What a receiver restores pictures from, frame by frame
+    Received(received::Arguments),
     /// Write the golden vectors of the codec
     Golden(golden::Arguments),
     /// Write those of prediction along the motion (version 3)
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Encode(arguments) => code::encode(&arguments),
         Command::Decode(arguments) => code::decode(&arguments),
         Command::Rate(arguments) => rate::run(&arguments),
+        Command::Received(arguments) => received::run(&arguments),
         Command::Golden(arguments) => golden::run(&arguments),
         Command::GoldenMoving(arguments) => golden_moving::run(&arguments.output),
     }

@@ -3,7 +3,7 @@
 use super::Known;
 use super::seek::Seeker;
 use super::still::Stillness;
-use crate::motion::Vector;
+use crate::motion::{Canvas, Vector};
 use crate::{Shape, quant};
 
 /// How much of a position is sent: channels of 64.
@@ -63,6 +63,42 @@ impl Offer {
     }
 }
 
+/// A position that something can be done for.
+struct Place {
+    position: usize,
+    moves: bool,
+    /// Squared error of what the receiver has.
+    before: f32,
+    /// Moments for which an update is of use, and what a bit has to take away at least.
+    lasts: f32,
+    least: f32,
+    dearness: f32,
+}
+
+impl Place {
+    /// The offers that are worth their bits, from squared error and bits of each stage and the error that is left if nothing but the reference changes.
+    fn offers(
+        &self,
+        without: f32,
+        updates: [(f32, f32); STAGES.len()],
+    ) -> impl Iterator<Item = Offer> + use<'_> {
+        let weight = if self.moves { COEFFICIENTS_LAST } else { 1.0 };
+        let offers = updates.into_iter().zip(STAGES);
+        let offers = offers.map(move |((after, bits), channels)| Offer {
+            // At most 65535 on each side.
+            position: self.position as u32,
+            channels,
+            moves: self.moves,
+            vector: Vector::default(),
+            from: 0,
+            bits: bits * self.dearness,
+            saved: (self.before - without + (without - after) * weight) * self.lasts,
+            least: self.least,
+        });
+        offers.filter(|offer| offer.saved > offer.least * offer.bits)
+    }
+}
+
 /// The offers of a frame, the best of all first.
 #[derive(Clone, Debug, Default)]
 pub struct Offers {
@@ -71,6 +107,8 @@ pub struct Offers {
     seeker: Seeker,
     /// Latents that positions would have along their vectors, one position after the other.
     predicted: Vec<f32>,
+    /// The same of one position, as integers.
+    values: Vec<i32>,
     /// Positions whose offers were taken, and how often in a row the encoder coded nothing of it.
     asked: Vec<u32>,
     refusals: Vec<u8>,
@@ -118,66 +156,54 @@ impl Offers {
                     .map(|value| value * scale),
             );
         };
-        let (mut wanted, mut had, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut wanted, mut had) = (Vec::new(), Vec::new());
         for position in 0..plane {
             let moves = still.moves(position);
             gather(still.settled(), position, &mut wanted);
             gather(known.latents, position, &mut had);
-            let before = error(&wanted, &had);
             // What has stood still for long will go on to: its bits serve for as long.
             let lasts = (1.0 + still.still_s(position) / MOMENT_S).min(LASTS_MAX);
             let refusals = if moves { 0 } else { self.refusals[position] };
-            let cells = Cells::new(moves, terms);
-            let offer = Offer {
-                // At most 65535 on each side.
-                position: position as u32,
-                channels: 0,
+            let place = Place {
+                position,
                 moves,
-                vector: Vector::default(),
-                from: 0,
-                bits: 0.0,
-                saved: 0.0,
+                before: error(&wanted, &had),
+                lasts,
                 least: WORTH * lasts * f32::from(refusals).exp2(),
+                dearness: terms.dearness,
             };
-            let mut add = |without: f32, updates: [(f32, f32); STAGES.len()], offer: Offer| {
-                for ((after, bits), channels) in updates.into_iter().zip(STAGES) {
-                    let coefficients = (without - after) * if moves { COEFFICIENTS_LAST } else { 1.0 };
-                    let offer = Offer {
-                        channels,
-                        bits: bits * terms.dearness,
-                        saved: (before - without + coefficients) * lasts,
-                        ..offer
-                    };
-                    if offer.saved > offer.least * offer.bits {
-                        self.options.push(offer);
-                    }
-                }
-            };
-            add(before, cells.updates(&wanted, &had, POSITION_BITS, true), offer);
-            if let Some((canvas, _)) = known.seen.filter(|_| moves && before > WORTH * POSITION_BITS) {
-                let (vector, near) = self.seeker.seek(position);
-                if vector.moves() {
-                    canvas.predict(position, vector, &mut values);
-                    let from = self.predicted.len();
-                    self.predicted
-                        .extend(values.iter().map(|&value| value as f32 / 256.0));
-                    had.clear();
-                    had.extend(self.predicted[from..].iter().map(|value| value * scale));
-                    let bits = POSITION_BITS + VECTOR_BITS[usize::from(!near)];
-                    let updates = cells.updates(&wanted, &had, bits, false);
-                    add(
-                        error(&wanted, &had),
-                        updates,
-                        Offer {
-                            vector,
-                            from,
-                            ..offer
-                        },
-                    );
-                }
+            let cells = Cells::new(moves, terms);
+            let updates = cells.updates(&wanted, &had, POSITION_BITS, true);
+            self.options.extend(place.offers(place.before, updates));
+            if let Some((canvas, _)) = known.seen
+                && moves
+                && place.before > WORTH * POSITION_BITS
+            {
+                self.follow(canvas, &place, &cells, &wanted, scale);
             }
         }
         self.settle(terms.affordable);
+    }
+
+    /// Adds what a position could get along its motion, where any is found.
+    fn follow(&mut self, canvas: &Canvas, place: &Place, cells: &Cells, wanted: &[f32], scale: f32) {
+        let (vector, near) = self.seeker.seek(place.position);
+        if !vector.moves() {
+            return;
+        }
+        canvas.predict(place.position, vector, &mut self.values);
+        let from = self.predicted.len();
+        self.predicted
+            .extend(self.values.iter().map(|&value| value as f32 / 256.0));
+        let had: Vec<f32> = self.predicted[from..].iter().map(|value| value * scale).collect();
+        let bits = POSITION_BITS + VECTOR_BITS[usize::from(!near)];
+        let updates = cells.updates(wanted, &had, bits, false);
+        let offers = place.offers(error(wanted, &had), updates);
+        self.options.extend(offers.map(|offer| Offer {
+            vector,
+            from,
+            ..offer
+        }));
     }
 
     /// Writes what an offer makes of its position.

@@ -72,8 +72,7 @@ impl Seeker {
             let mut far = (u32::MAX, Vector::default());
             for y in (-REACH..=REACH).step_by(SPACING as usize) {
                 for x in (-REACH..=REACH).step_by(SPACING as usize) {
-                    let sum = self.coarse(block, (x, y));
-                    if sum < far.0 {
+                    if let Some(sum) = self.coarse(block, (x, y), far.0) {
                         far = (sum, quarter(x * PER_PIXEL, y * PER_PIXEL));
                     }
                 }
@@ -111,14 +110,13 @@ impl Seeker {
         if vector == best.1 && best.0 != u32::MAX {
             return;
         }
-        let sum = self.difference(block, vector).saturating_add(price);
-        if sum < best.0 {
-            *best = (sum, vector);
+        if let Some(sum) = self.difference(block, vector, best.0.saturating_sub(price)) {
+            *best = (sum + price, vector);
         }
     }
 
-    /// Sum of absolute differences to the canvas where the vector points, bilinear between pixels; none where that is outside.
-    fn difference(&self, (x, y): (usize, usize), vector: Vector) -> u32 {
+    /// Sum of absolute differences to the canvas where the vector points, bilinear between pixels, if it is less than `limit`; none where that is outside.
+    fn difference(&self, (x, y): (usize, usize), vector: Vector, limit: u32) -> Option<u32> {
         let (along, down) = (i32::from(vector.x), i32::from(vector.y));
         let at_x = x as i32 + along.div_euclid(PER_PIXEL);
         let at_y = y as i32 + down.div_euclid(PER_PIXEL);
@@ -129,11 +127,14 @@ impl Seeker {
         let (right, below) = (usize::from(part_x > 0), usize::from(part_y > 0));
         let inside = |at: i32, more: usize, len: usize| at >= 0 && at as usize + BLOCK + more <= len;
         if !inside(at_x, right, self.width) || !inside(at_y, below, self.height) {
-            return u32::MAX;
+            return None;
         }
         let (at_x, at_y) = (at_x as usize, at_y as usize);
         let mut sum = 0;
         for row in 0..BLOCK {
+            if sum >= limit {
+                return None;
+            }
             let mine = &self.luma[(y + row) * self.width + x..][..BLOCK];
             let upper = &self.drawn[(at_y + row) * self.width + at_x..];
             let lower = &self.drawn[(at_y + row + below) * self.width + at_x..];
@@ -164,19 +165,22 @@ impl Seeker {
             }
             sum += u32::from(line);
         }
-        sum
+        (sum < limit).then_some(sum)
     }
 
-    /// The same by every second pixel of every second row, at whole pixels.
-    fn coarse(&self, (x, y): (usize, usize), (along, down): (i32, i32)) -> u32 {
+    /// The same by every second row, at whole pixels.
+    fn coarse(&self, (x, y): (usize, usize), (along, down): (i32, i32), limit: u32) -> Option<u32> {
         let (at_x, at_y) = (x as i32 + along, y as i32 + down);
         let inside = |at: i32, len: usize| at >= 0 && at as usize + BLOCK <= len;
         if !inside(at_x, self.width) || !inside(at_y, self.height) {
-            return u32::MAX;
+            return None;
         }
         let (at_x, at_y) = (at_x as usize, at_y as usize);
         let mut sum = 0;
         for row in (0..BLOCK).step_by(2) {
+            if sum >= limit {
+                return None;
+            }
             let mine = &self.luma[(y + row) * self.width + x..][..BLOCK];
             let theirs = &self.drawn[(at_y + row) * self.width + at_x..][..BLOCK];
             sum += mine
@@ -185,7 +189,7 @@ impl Seeker {
                 .map(|(&a, &b)| u32::from(a.abs_diff(b)))
                 .sum::<u32>();
         }
-        sum
+        (sum < limit).then_some(sum)
     }
 }
 
