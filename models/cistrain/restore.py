@@ -3,8 +3,7 @@ made at twice x_s and enlarged: nothing of what is beyond came over the wire.
 
 The transform of the enhancement layer (`enhance.py`) draws its coefficients, or where none came what its predictor makes of the latents; a pixel-shuffle decoder,
 silent at the start, adds what is learned on top. On its way it takes in those coefficients, and what it remembers of the picture before, so that what stands still does
-not flicker. Where the layer said much, what was received counts (data consistency): the decoder then adds what the coefficients do not hold, and may change what they say no further than
-it has learned that they can be wrong, place by place: by half a step of their quantiser for instance, or by anything that was not sent.
+not flicker. Where the layer said much, what was received counts: the decoder then adds only what the coefficients do not hold (data consistency).
 """
 
 import torch
@@ -18,9 +17,8 @@ from .networks import PlainBlock, zero
 WIDTHS = (128, 96, 48, 32)  # channels at 32, 16, 8 and 4 pixels of the picture
 FINE = 12  # channels at 2 pixels
 SURE = 2  # coefficients of a block that are not zero from which on they count alone for what they hold
-STAGES = (6, 18, ENHANCED)  # a block is sent up to one of these (codec/src/encode/progressive)
-ROOM = (0.05, 0.1, 0.25)  # how far coefficients may be changed before anything is learned of it: received ones, those received as zero, those beyond what was sent
-MOST = 2.0  # greatest logarithm of that room
+STAGES = (6, 18, ENHANCED)  # a block is sent up to one of these (codec/src/encode/progressive); where all beyond is zero, little is known of it:
+FREE = 0.25  # there the decoder may add so much, 16 grey levels of a coefficient, or more of what moves would be smooth
 HELD = 0.9  # most of the past that a place keeps: what went wrong once fades, however long the stream
 
 
@@ -51,8 +49,6 @@ class Restore(nn.Module):
         self.at32 = nn.Sequential(PlainBlock(WIDTHS[0]), *_finer(WIDTHS[0], WIDTHS[1]))
         self.coefficients = nn.Conv2d(ENHANCED, WIDTHS[1], 3, 1, 1, bias=False)
         self.layer = nn.Conv2d(ENHANCED, WIDTHS[1], 1, bias=False)
-        self.room = zero(nn.Conv2d(WIDTHS[1], len(ROOM) * len(STAGES), 1))
-        self.room.bias.data.copy_(torch.tensor(ROOM).log().repeat_interleave(len(STAGES)))
         self.at16 = nn.Sequential(PlainBlock(WIDTHS[1]), PlainBlock(WIDTHS[1]), *_finer(WIDTHS[1], WIDTHS[2]))
         self.at8, self.memory = PlainBlock(WIDTHS[2]), Memory(WIDTHS[2])
         self.at4 = nn.Sequential(*_finer(WIDTHS[2], WIDTHS[3]), PlainBlock(WIDTHS[3]))
@@ -67,27 +63,24 @@ class Restore(nn.Module):
             news = came.clamp(max=1.0) * (enhanced - known)
             known = known + news
             h = h + self.layer(news / spread)
-        blocks = self.at16[:2](h + self.coefficients(known / spread))
-        h = self.at16[2:](blocks)
+        h = self.at16(h + self.coefficients(known / spread))
         state = self.memory(self.at8(h), state)
         added = self.leave(self.at4(state))
         if enhanced is not None:
-            share, room = self.transform.share(added), _room(self.room(blocks), enhanced)
-            known = known - (came / SURE).clamp(max=1.0) * (share - torch.minimum(torch.maximum(share, -room), room))
+            share = self.transform.share(added)
+            free = (1.0 - _sent(enhanced)) * share.clamp(-FREE, FREE)
+            known = known - (came / SURE).clamp(max=1.0) * (share - free)
         picture = self.transform.picture(known) + GREY * added
         if self.enlarge > 1:
             picture = F.interpolate(picture, scale_factor=float(self.enlarge), mode="bilinear", align_corners=False)
         return picture, state
 
 
-def _room(learned: Tensor, enhanced: Tensor) -> Tensor:
-    """How far each coefficient may be changed [n, ENHANCED, h, w], from logarithms [n, len(ROOM) * len(STAGES), h, w] for each kind of coefficient and stage."""
-    learned = learned.clamp(max=MOST).exp().unflatten(1, (len(ROOM), len(STAGES)))
+def _sent(enhanced: Tensor) -> Tensor:
+    """1 for the coefficients of a block up to the stage that it was sent to, 0 beyond."""
     there, parts = (enhanced != 0).to(enhanced.dtype), []
-    for k, (start, end) in enumerate(zip((0, *STAGES), STAGES)):
-        received, zero, beyond = (learned[:, kind, k : k + 1] for kind in range(len(ROOM)))
-        here, sent = there[:, start:end], there[:, start:].amax(1, keepdim=True)
-        parts.append(here * received + (1.0 - here) * (sent * zero + (1.0 - sent) * beyond))
+    for start, end in zip((0, *STAGES), STAGES):
+        parts.append(there[:, start:].amax(1, keepdim=True).expand(-1, end - start, -1, -1))
     return torch.cat(parts, 1)
 
 

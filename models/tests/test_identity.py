@@ -28,9 +28,9 @@ def test_the_default_bundle_says_its_own_front(manifest):
 def test_a_new_back_end_takes_over_what_the_old_one_understood(manifest):
     new = copy.deepcopy(manifest) | {"id": "new"}
     entries = tomllib.loads(decodes(new, [manifest]))["decodes"]
-    assert [entry["id"] for entry in entries] == ["cis-nanodet-v2.4", "cis-nanodet-v2.3", "cis-nanodet-v2.2", "cis-nanodet-v2", "cis-nanodet-v2.1"]
-    assert [entry.get("enhance-id") for entry in entries] == [enhance_id(manifest), enhance_id(manifest, moving=False), None, None, None]
-    assert decodes(manifest, [manifest]).count("[[decodes]]") == 4
+    assert [entry["id"] for entry in entries] == ["cis-nanodet-v2.5", "cis-nanodet-v2.4", "cis-nanodet-v2.3", "cis-nanodet-v2.2", "cis-nanodet-v2", "cis-nanodet-v2.1"]
+    assert [entry.get("enhance-id") for entry in entries] == [enhance_id(manifest), enhance_id(manifest), enhance_id(manifest, moving=False), None, None, None]
+    assert decodes(manifest, [manifest]).count("[[decodes]]") == 5
 
 
 def test_another_front_is_refused(manifest):

@@ -83,7 +83,10 @@ def test_scenery_moves_and_stays_inside(tmp_path):
 
 def test_runs_are_averaged():
     states = [{"restore": {"a": torch.full((2,), value)}, "note": str(value)} for value in (1.0, 4.0)]
-    made = soup.mean(states)
+    assert torch.equal(soup.mean(states, [2.0, 1.0])["restore"]["a"], torch.full((2,), 2.0))
+    made = soup.mean(states, [1.0, 1.0])
     assert torch.equal(made["restore"]["a"], torch.full((2,), 2.5)) and made["note"] == "mean of 1.0; 4.0"
     with pytest.raises(ValueError, match="different networks"):
-        soup.mean([states[0], {"restore": {"b": torch.zeros(1)}, "note": ""}])
+        soup.mean([states[0], {"restore": {"b": torch.zeros(1)}, "note": ""}], [1.0, 1.0])
+    with pytest.raises(ValueError, match="one for each"):
+        soup.mean(states, [1.0])
