@@ -42,6 +42,7 @@ fn the_default_bundle_understands_the_streams_of_those_before_it() {
     assert_eq!(
         earlier,
         [
+            "cis-nanodet-v2.4",
             "cis-nanodet-v2.3",
             "cis-nanodet-v2.2",
             "cis-nanodet-v2",
@@ -54,7 +55,7 @@ fn the_default_bundle_understands_the_streams_of_those_before_it() {
     let enhances: Vec<_> = bundle.enhances().collect();
     assert_eq!(
         enhances,
-        ["cis-nanodet-v2.3"],
+        ["cis-nanodet-v2.4", "cis-nanodet-v2.3"],
         "the enhancement layers of the others were other ones"
     );
     let before = "58b9f95b9f36dba0625a59f456da89996468a0edc909957bb64c6767eb71bcef";
