@@ -25,12 +25,13 @@ import torch
 import yardsticks
 from cistrain.boxes import NOTHING
 from cistrain.clips import Geometry, frames, thinned
+from cistrain.elements import camera
 from cistrain.judges import Finder, Judge
 from cistrain.reference import Reference
 from evaluate import labels
+from view_tables import LIMITED, held, link
 
 CODECS = {"x264 veryfast": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"], **yardsticks.CODECS}
-LIMITED = ("x264 veryfast", "x265 medium")  # those that keep to a rate: SVT-AV1's constant rate at low delay exceeds it by a third here
 CRF = {"x264 veryfast": (28, 34, 40, 46, 51), "x265 medium": (28, 34, 40, 46, 51), "SVT-AV1 preset 9": (40, 50, 57, 63)}
 
 
@@ -44,16 +45,11 @@ def resized(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def elements(pictures: np.ndarray, fps: float, rates: str, args) -> tuple[np.ndarray, float]:
     """Pictures [n, h, w, 3] through cisencode and cisdecode at `BASE+ENHANCEMENT` kbit/s (0: without the layer), and bytes a frame."""
-    base, enhancement = rates.split("+")
-    size = f"width={pictures.shape[2]} height={pictures.shape[1]}"
     model = [f"model={args.bundle}"] if args.bundle else []
-    layer = ["enhancement=always", f"enhancement-bitrate={enhancement}"] if int(enhancement) else []
     with tempfile.TemporaryDirectory() as folder:
         source, stream, shown = (Path(folder) / name for name in ("source.rgb", "stream.cis", "shown.rgb"))
-        pictures.tofile(source)
-        encoder = ["cisencode", f"bitrate={base}", f"input-size={args.input_size}", *layer, *model]
         queue = ["queue", "max-size-buffers=0", "max-size-bytes=0", "max-size-time=0"]
-        pipeline = f"filesrc location={source} ! rawvideoparse format=rgb {size} framerate={round(fps * 1000)}/1000 ! {' '.join(encoder)} ! tee name=t"
+        pipeline = f"{camera(pictures, fps, rates, source, [f'input-size={args.input_size}', *model])} ! tee name=t"
         pipeline += f" t. ! {' '.join(queue)} ! filesink location={stream}"
         pipeline += f" t. ! {' '.join(queue)} ! {' '.join(['cisdecode', *model])} ! video/x-raw,format=RGB ! videoconvert ! video/x-raw,format=RGB ! filesink location={shown}"
         subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
@@ -95,7 +91,7 @@ def measure(args) -> tuple[list[dict], dict[str, np.ndarray], np.ndarray]:
         yardsticks.CODECS[codec], yardsticks.SUFFIX[codec] = command, yardsticks.SUFFIX.get(codec, "h264")
         for name, given in (("full size", even), (f"{small[0]} wide", resized(even, small))):
             settings = [(f"crf {crf}", yardsticks.constant(crf)) for crf in CRF[codec]]
-            settings += [(f"link of {rate} kbit/s", yardsticks.limited(rate)) for rate in args.links if codec in LIMITED]
+            settings += [(link(rate), yardsticks.limited(rate)) for rate in args.links if codec in LIMITED]
             for setting, control in settings:
                 back, size = yardsticks.through(codec, control, given, fps)
                 add(f"{codec}, {name}", setting, size, back)
@@ -109,7 +105,7 @@ def sheet(rows: list[dict], seen: dict[str, np.ndarray], source: np.ndarray) -> 
     for ours in [r for r in rows if r["path"] == rows[0]["path"]]:
         line = [(source, "source")]
         for codec in codecs:
-            points = sorted((r for r in rows if r["path"] == codec and not r["setting"].startswith("link")), key=lambda r: r["kbit/s"])
+            points = sorted((r for r in rows if r["path"] == codec and not held(r)), key=lambda r: r["kbit/s"])
             enough = [r for r in points if r["kbit/s"] >= ours["kbit/s"]]
             line.append((enough or points[-1:])[0])
         line = [line[0]] + [(seen[f"{r['path']} {r['setting']}"], f"{r['path']}: {r['kbit/s']:.0f} kbit/s") for r in [*line[1:], ours]]

@@ -3,6 +3,8 @@
 //! Rate control changes the quantiser, and with it every dequantised latent a little, also where nothing happens. Detection does not mind; a picture would flicker, and an
 //! enhancement layer that is relative to these latents would have to be sent anew. Both ends compute the same from what was received (docs/bundle.md, *The view's latents*).
 
+use crate::{Latents, frame::Header, quant};
+
 /// How far, in steps, what is held may lie from what was received. Half a step would not contradict it; less keeps up with slow changes.
 const CELL: f32 = 0.3;
 /// Beyond so many steps something has changed: what was received counts, and not its nearest neighbour that agrees with what was held.
@@ -42,10 +44,34 @@ impl Steady {
     }
 }
 
+/// What is held of a stream that comes as integers.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    steady: Steady,
+    values: Vec<f32>,
+}
+
+impl Received {
+    /// Takes a frame of detection's layer; a repeat changes nothing.
+    pub fn follow(&mut self, latents: &Latents, header: &Header) {
+        if header.repeat {
+            return;
+        }
+        self.values.resize(latents.q.len(), 0.0);
+        quant::dequantize(&latents.q, header.qindex, &mut self.values);
+        self.steady
+            .follow(&self.values, quant::step(header.qindex), header.key);
+    }
+
+    /// The latents of the view after the last frame.
+    pub fn latents(&self) -> &[f32] {
+        self.steady.latents()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant;
 
     /// Latents as a receiver has them at this quantiser index.
     fn received(latents: &[f32], qindex: u8) -> Vec<f32> {

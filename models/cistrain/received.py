@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from .clips import frames, picture, thinned, to_x
-from .data import CLIPS, STILLS
+from .data import CLIPS
+from .elements import camera
 
 RATES = ("12+12", "12+28", "12+60")  # kbit/s of detection + enhancement
 LENGTH = 110  # frames of a shot: from the first picture, of which little came, to one that has stood for ten seconds
@@ -92,13 +93,9 @@ def _moving(data: Path, rng: random.Random) -> np.ndarray:
 def through(pictures: np.ndarray, fps: float, rates: str, bundle: Path, coder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Latents [n, c, h, w] of the view and of the layer, as a receiver has them."""
     identity = tomllib.loads((bundle / "manifest.toml").read_text())["id"]
-    base, enhancement = rates.split("+")
-    height, width = pictures.shape[1:3]
     with tempfile.TemporaryDirectory() as folder:
         source, stream, name = (Path(folder) / part for part in ("source.rgb", "stream.cis", "received"))
-        pictures.tofile(source)
-        pipeline = f"filesrc location={source} ! rawvideoparse format=rgb width={width} height={height} framerate={round(fps * 1000)}/1000"
-        pipeline += f" ! cisencode bitrate={base} enhancement=always enhancement-bitrate={enhancement} model={bundle} ! filesink location={stream}"
+        pipeline = f"{camera(pictures, fps, rates, source, [f'model={bundle}'])} ! filesink location={stream}"
         subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
         subprocess.run([coder, "received", "--bundle", identity, "--folder", bundle, "--output", name, stream], check=True, stdout=subprocess.DEVNULL)
         return tuple(_dump(Path(f"{name}.{layer}.f32")) for layer in "yz")

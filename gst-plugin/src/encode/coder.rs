@@ -1,6 +1,7 @@
 //! From a frame to a unit: scaling, the skip decision, the network, the codec. No GStreamer.
 
 use cis_codec::encode::{self, Config, Encoder, Input, Packet};
+use cis_codec::steady::Received;
 use cis_codec::{Shape, Size};
 use cis_inference::front::Front;
 use cis_inference::geometry::Geometry;
@@ -8,7 +9,7 @@ use cis_inference::picture::{Preparer, View};
 use cis_inference::restore::Picture;
 
 use super::difference::{Difference, Rows};
-use super::enhance::{self, Layer, Received};
+use super::enhance::{self, Layer};
 use super::stats::Timings;
 use super::stopwatch::Stopwatch;
 use crate::model::Opened;

@@ -1,10 +1,8 @@
 //! The enhancement layer of one stream: a network and an encoder beside those for detection, which never notice. No GStreamer.
 
+use cis_codec::Shape;
 use cis_codec::encode::progressive::{Known, Progressive};
 use cis_codec::encode::{self, Config, Encoder, Input, Packet};
-use cis_codec::frame::Header;
-use cis_codec::steady::Steady;
-use cis_codec::{Latents, Shape, quant};
 use cis_inference::enhance::Enhancer;
 use cis_inference::geometry::Geometry;
 
@@ -20,31 +18,6 @@ pub struct Frame<'a> {
     /// What the receiver has of the frame: latents of the view.
     pub received: &'a [f32],
     pub packet: &'a Packet,
-}
-
-/// Latents of the view, as the receiver has them.
-#[derive(Default)]
-pub struct Received {
-    steady: Steady,
-    values: Vec<f32>,
-}
-
-impl Received {
-    /// Takes a frame of detection's layer.
-    pub fn follow(&mut self, latents: &Latents, header: &Header) {
-        if header.repeat {
-            return;
-        }
-        self.values.resize(latents.q.len(), 0.0);
-        quant::dequantize(&latents.q, header.qindex, &mut self.values);
-        self.steady
-            .follow(&self.values, quant::step(header.qindex), header.key);
-    }
-
-    /// After the last frame.
-    pub fn latents(&self) -> &[f32] {
-        self.steady.latents()
-    }
 }
 
 /// Network and encoder of the layer.

@@ -83,6 +83,23 @@ pub fn read_prior(path: Option<&PathBuf>) -> Result<Arc<Prior>> {
     ))
 }
 
+/// Hands on every unit of a stream, and its layer.
+pub fn each_unit(stream: &[u8], mut take: impl FnMut(&[u8], u8) -> Result<()>) -> Result<()> {
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let at = stream.len() - rest.len();
+        let peek = frame::peek(rest, &Limits::default()).with_context(|| format!("at byte {at}"))?;
+        ensure!(
+            peek.unit_len <= rest.len(),
+            "the file ends inside the unit at byte {at}"
+        );
+        let (unit, tail) = rest.split_at(peek.unit_len);
+        take(unit, peek.layer).with_context(|| format!("at byte {at}"))?;
+        rest = tail;
+    }
+    Ok(())
+}
+
 fn mean(sum: f64, count: usize) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
@@ -184,22 +201,14 @@ pub fn encode(arguments: &EncodeArguments) -> Result<()> {
 pub fn decode(arguments: &DecodeArguments) -> Result<()> {
     let stream =
         fs::read(&arguments.input).with_context(|| format!("cannot read {}", arguments.input.display()))?;
-    let limits = Limits::default();
     let mut decoder = Decoder::new(
         arguments.bundle.clone(),
         read_prior(arguments.prior.as_ref())?,
-        limits,
+        Limits::default(),
     );
-    let (mut rest, mut integers) = (&stream[..], Vec::new());
-    while !rest.is_empty() {
-        let at = stream.len() - rest.len();
-        let peek = frame::peek(rest, &limits).with_context(|| format!("at byte {at}"))?;
-        ensure!(
-            peek.unit_len <= rest.len(),
-            "the file ends inside the unit at byte {at}"
-        );
-        let (unit, tail) = rest.split_at(peek.unit_len);
-        let frame = decoder.decode(unit).with_context(|| format!("at byte {at}"))?;
+    let mut integers = Vec::new();
+    each_unit(&stream, |unit, _| {
+        let frame = decoder.decode(unit)?;
         integers.extend(frame.latents.q.iter().flat_map(|q| q.to_le_bytes()));
         let (header, shape) = (&frame.header, frame.header.shape);
         println!(
@@ -208,8 +217,8 @@ pub fn decode(arguments: &DecodeArguments) -> Result<()> {
                 "key": header.key, "repeat": header.repeat, "late": header.late, "qindex": header.qindex,
                 "bytes": header.unit_len, "channels": shape.channels, "h": shape.height, "w": shape.width})
         );
-        rest = tail;
-    }
+        Ok(())
+    })?;
     if let Some(output) = &arguments.output {
         fs::write(output, integers).with_context(|| format!("cannot write {}", output.display()))?;
     }

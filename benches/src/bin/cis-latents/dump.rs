@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result, ensure};
 use cis_codec::Shape;
 use serde::Deserialize;
+use serde_json::json;
 
 #[derive(Deserialize)]
 struct Description {
@@ -74,4 +75,24 @@ impl Dump {
     pub fn seconds(&self) -> f64 {
         self.frames.len() as f64 * self.frame_ns / 1e9
     }
+}
+
+/// Writes values as a dump of so many frames, and its description but for the frame rate, which is not known here.
+pub fn write(path: &Path, shape: Shape, frames: usize, values: impl Iterator<Item = f32>) -> Result<()> {
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    let wanted = shape.len() * frames * 4;
+    ensure!(
+        bytes.len() == wanted,
+        "{}: the size changes within the stream",
+        path.display()
+    );
+    let Shape {
+        channels,
+        width,
+        height,
+    } = shape;
+    let text = json!({"frames": frames, "channels": channels, "h": height, "w": width});
+    fs::write(path.with_extension("json"), text.to_string())
+        .and_then(|()| fs::write(path, bytes))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

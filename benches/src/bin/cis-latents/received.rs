@@ -9,13 +9,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use cis_codec::{
     BundleId, Decoder, Limits, Shape, Transform,
-    frame::{self, DETECTION, ENHANCEMENT},
-    quant,
-    steady::Steady,
+    frame::{DETECTION, ENHANCEMENT},
+    steady::Received,
 };
-use serde_json::json;
 
-use crate::code::read_prior;
+use crate::code::{each_unit, read_prior};
+use crate::dump;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -36,8 +35,7 @@ pub struct Arguments {
 struct Receiver {
     features: Decoder,
     layer: Decoder,
-    values: Vec<f32>,
-    view: Steady,
+    view: Received,
 }
 
 /// What one picture is restored from.
@@ -58,8 +56,7 @@ impl Receiver {
         Ok(Self {
             features: Decoder::new(bundle.clone(), prior("prior.bin")?, limits),
             layer: layer.drawing(Arc::new(transform)),
-            values: Vec::new(),
-            view: Steady::default(),
+            view: Received::default(),
         })
     }
 
@@ -67,16 +64,10 @@ impl Receiver {
     fn read(&mut self, unit: &[u8], layer: u8, frames: &mut Vec<Frame>) -> Result<Shape> {
         if layer == DETECTION {
             let frame = self.features.decode(unit)?;
-            let header = frame.header;
-            if !header.repeat {
-                self.values.resize(header.shape.len(), 0.0);
-                quant::dequantize(&frame.latents.q, header.qindex, &mut self.values);
-                self.view
-                    .follow(&self.values, quant::step(header.qindex), header.key);
-            }
+            self.view.follow(frame.latents, &frame.header);
             let y = self.view.latents().to_vec();
             frames.push(Frame { y, z: None });
-            return Ok(header.shape);
+            return Ok(frame.header.shape);
         }
         let shape = self.layer.decode(unit)?.header.shape;
         let frame = frames
@@ -87,44 +78,15 @@ impl Receiver {
     }
 }
 
-fn write(path: &Path, shape: Shape, frames: usize, values: impl Iterator<Item = f32>) -> Result<()> {
-    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
-    let wanted = shape.len() * frames * 4;
-    ensure!(
-        bytes.len() == wanted,
-        "{}: the size changes within the stream",
-        path.display()
-    );
-    let Shape {
-        channels,
-        width,
-        height,
-    } = shape;
-    let text = json!({"frames": frames, "channels": channels, "h": height, "w": width});
-    fs::write(path.with_extension("json"), text.to_string())
-        .and_then(|()| fs::write(path, bytes))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
     let stream =
         fs::read(&arguments.input).with_context(|| format!("cannot read {}", arguments.input.display()))?;
     let mut receiver = Receiver::new(&arguments.bundle, &arguments.folder)?;
-    let (mut rest, mut frames, mut shapes) = (&stream[..], Vec::new(), [Shape::default(); 2]);
-    while !rest.is_empty() {
-        let at = stream.len() - rest.len();
-        let peek = frame::peek(rest, &Limits::default()).with_context(|| format!("at byte {at}"))?;
-        ensure!(
-            peek.unit_len <= rest.len(),
-            "the file ends inside the unit at byte {at}"
-        );
-        let (unit, tail) = rest.split_at(peek.unit_len);
-        let shape = receiver
-            .read(unit, peek.layer, &mut frames)
-            .with_context(|| format!("at byte {at}"))?;
-        shapes[usize::from(peek.layer != DETECTION)] = shape;
-        rest = tail;
-    }
+    let (mut frames, mut shapes) = (Vec::new(), [Shape::default(); 2]);
+    each_unit(&stream, |unit, layer| {
+        shapes[usize::from(layer != DETECTION)] = receiver.read(unit, layer, &mut frames)?;
+        Ok(())
+    })?;
     let [y, z] = shapes;
     ensure!(
         !z.is_empty(),
@@ -140,20 +102,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let layers = frames
         .iter()
         .flat_map(|frame| frame.z.as_ref().unwrap_or(&absent));
-    write(
+    dump::write(
         &name("y"),
         y,
         frames.len(),
         frames.iter().flat_map(|frame| &frame.y).copied(),
     )?;
-    write(&name("z"), z, frames.len(), layers.copied())?;
+    dump::write(&name("z"), z, frames.len(), layers.copied())?;
     println!("{} frames", frames.len());
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use cis_codec::{Encoder, Prior, Size, encode, frame::ENHANCEMENT, fuzz};
+    use cis_codec::{Encoder, Prior, Size, encode, fuzz, quant, steady::Steady};
+    use serde_json::json;
 
     use super::*;
 
@@ -247,9 +210,6 @@ mod tests {
         fs::write(path("short.cis"), &stream[..stream.len() - 1]).unwrap();
         arguments.input = path("short.cis");
         let error = format!("{:#}", run(&arguments).unwrap_err());
-        assert!(
-            error.contains("ends inside the unit") || error.contains("at byte"),
-            "{error}"
-        );
+        assert!(error.contains("the file ends inside the unit at byte"), "{error}");
     }
 }

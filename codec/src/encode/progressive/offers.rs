@@ -179,14 +179,22 @@ impl Offers {
                 && moves
                 && place.before > WORTH * POSITION_BITS
             {
-                self.follow(canvas, &place, &cells, &wanted, scale);
+                self.follow(canvas, &place, &cells, &wanted, scale, &mut had);
             }
         }
         self.settle(terms.affordable);
     }
 
-    /// Adds what a position could get along its motion, where any is found.
-    fn follow(&mut self, canvas: &Canvas, place: &Place, cells: &Cells, wanted: &[f32], scale: f32) {
+    /// Adds what a position could get along its motion, where any is found; `had` is overwritten.
+    fn follow(
+        &mut self,
+        canvas: &Canvas,
+        place: &Place,
+        cells: &Cells,
+        wanted: &[f32],
+        scale: f32,
+        had: &mut Vec<f32>,
+    ) {
         let (vector, near) = self.seeker.seek(place.position);
         if !vector.moves() {
             return;
@@ -195,10 +203,11 @@ impl Offers {
         let from = self.predicted.len();
         self.predicted
             .extend(self.values.iter().map(|&value| value as f32 / 256.0));
-        let had: Vec<f32> = self.predicted[from..].iter().map(|value| value * scale).collect();
+        had.clear();
+        had.extend(self.predicted[from..].iter().map(|value| value * scale));
         let bits = POSITION_BITS + VECTOR_BITS[usize::from(!near)];
-        let updates = cells.updates(wanted, &had, bits, false);
-        let offers = place.offers(error(wanted, &had), updates);
+        let updates = cells.updates(wanted, had, bits, false);
+        let offers = place.offers(error(wanted, had), updates);
         self.options.extend(offers.map(|offer| Offer {
             vector,
             from,
