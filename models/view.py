@@ -120,6 +120,12 @@ def _named(picture: np.ndarray, text: str) -> np.ndarray:
     return made
 
 
+def told(rows: list[dict]) -> str:
+    """The rows as JSON. What could not be judged, as AP where nothing is to be found, is null: JSON knows no NaN."""
+    known = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    return json.dumps(known, indent=1, allow_nan=False) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("clip", "out"):
@@ -142,7 +148,7 @@ def main() -> None:
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, seen, source = measure(args)
-    (args.out / f"{args.clip.stem}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (args.out / f"{args.clip.stem}.json").write_text(told(rows))
     cv2.imwrite(str(args.out / f"{args.clip.stem}.jpg"), cv2.cvtColor(sheet(rows, seen, source), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 

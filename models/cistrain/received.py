@@ -150,6 +150,14 @@ class Received:
         return cut(y, 1, start), layer, cut(x, 32, start + length - 2)
 
 
+def keep(array: np.ndarray, path: Path) -> None:
+    """Writes beside the file and renames, so that a stop at any moment leaves no half a shot: one counts from when its x is there, which comes last."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.save(file, array)
+    part.replace(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "coder", "bundle", "out"):
@@ -161,9 +169,9 @@ def main() -> None:
     for name, fps, pictures in shots(args.data, args.shots, args.seed):
         for rates in RATES:
             for layer, latents in zip("yz", through(pictures, fps, rates, args.bundle.resolve(), args.coder), strict=True):
-                np.save(args.out / f"{name}.{rates}.{layer}.npy", latents)
+                keep(latents, args.out / f"{name}.{rates}.{layer}.npy")
         x = np.stack([to_x(rgb, SIZE[0], 64)[0] for rgb in pictures])
-        np.save(args.out / f"{name}.x.npy", x.transpose(0, 3, 1, 2))
+        keep(x.transpose(0, 3, 1, 2), args.out / f"{name}.x.npy")
         print(f"{name}: {len(pictures)} pictures, {fps:.1f} a second", flush=True)
 
 

@@ -56,6 +56,21 @@ def test_some_runs_have_no_layer(folder):
         Received.load(folder / "..", 128, 0, seed=1)
 
 
+def test_a_stop_while_a_shot_is_written_leaves_none(tmp_path, monkeypatch):
+    def stopped(file, array):
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(received.np, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        received.keep(np.zeros(4), tmp_path / "shot.x.npy")
+    with pytest.raises(FileNotFoundError, match="no shots"):
+        Received.load(tmp_path, 128, 0, seed=1)
+    monkeypatch.undo()
+    received.keep(np.arange(4), tmp_path / "shot.x.npy")
+    assert np.load(tmp_path / "shot.x.npy").tolist() == [0, 1, 2, 3] and len(list(tmp_path.iterdir())) == 1
+
+
 def test_the_view_learns_from_what_was_received(folder, weights):
     torch.manual_seed(0)
     trainer = RestoreTrainer(Front(FAMILY, weights), ViewSchedule(minutes=10, pairs=1, perceive=1.0, oppose=1.0))

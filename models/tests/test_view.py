@@ -1,9 +1,11 @@
 """Parts of view.py: measures of pictures."""
 
+import json
+
 import numpy as np
 
 from cistrain.judges import Finder, psnr, ssim
-from view import resized, sheet
+from view import resized, sheet, told
 
 
 def test_measures_of_pictures():
@@ -22,6 +24,10 @@ def test_sheet_has_a_row_for_every_rate_of_ours():
     seen = {f"{r['path']} {r['setting']}": source for r in rows}
     assert sheet(rows, seen, source).shape == (80, 180, 3)
     assert resized(np.stack([source]), (30, 20)).shape == (1, 20, 30, 3)
+
+
+def test_what_could_not_be_judged_is_null():
+    assert json.loads(told([{"path": "cis", "psnr": 30.5, "ap50 teacher": float("nan")}])) == [{"path": "cis", "psnr": 30.5, "ap50 teacher": None}]
 
 
 class Blind:

@@ -5,6 +5,7 @@
 //! receiver has them. What stands still gets sharper as bits are left over; where it has all that it asks for the quantiser gets finer by an octave, which changes no symbol that is there but doubles it. What moves goes on in
 //! steps as coarse as before, along its motion where that is known. Channels come in the order of their importance. A pure function of latents, pictures, time stamps and sizes.
 
+mod felt;
 mod offers;
 mod seek;
 mod still;
