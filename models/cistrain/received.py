@@ -4,7 +4,7 @@
     python -m cistrain.received --data DATA --coder ../target/release/cis-latents --bundle bundles/default --out RECEIVED
 
 What comes of the enhancement layer over a thin link cannot be drawn at random: it is in parts, at several steps, taken along a motion that was guessed, and late. `train_restore --received`
-trains with these latents. Clips are cut, mirrored and enlarged at random, and stills pan and zoom as a moving camera sees them.
+trains with these latents. Clips are cut and mirrored at random, and stills pan and zoom as a moving camera sees them.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from torch import Tensor
 from .clips import frames, picture, thinned, to_x
 from .data import CLIPS
 from .elements import camera
+from .files import whole
 
 RATES = ("12+12", "12+28", "12+60")  # kbit/s of detection + enhancement
 LENGTH = 110  # frames of a shot: from the first picture, of which little came, to one that has stood for ten seconds
@@ -151,11 +152,9 @@ class Received:
 
 
 def keep(array: np.ndarray, path: Path) -> None:
-    """Writes beside the file and renames, so that a stop at any moment leaves no half a shot: one counts from when its x is there, which comes last."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    """A stop at any moment leaves no half a shot: one counts from when its x is there, which comes last."""
+    with whole(path) as file:
         np.save(file, array)
-    part.replace(path)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .answers import Labels, answer_loss
 from .data import Material, Pairs
 from .families import Family
+from .files import whole
 from .losses import feature_loss
 from .networks import Detect, Front, Teacher
 from .quantise import beyond, pair, step, straight_through
@@ -190,10 +191,9 @@ def run(trainer, pairs: Pairs, folder: Path, save_every: float = 150.0) -> None:
 
 
 def save(state: dict, path: Path) -> None:
-    """Writes beside the file and renames, so that a stop at any moment leaves a whole checkpoint."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    """A stop at any moment leaves a whole checkpoint."""
+    with whole(path) as file:
+        torch.save(state, file)
 
 
 def main() -> None:

@@ -238,12 +238,7 @@ impl Encoder {
                     input.pts_ns,
                     input.capture_utc_ns,
                 );
-                let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
-                let (smallest, cap) = (candidate.unit.len(), self.cap());
-                if smallest > cap {
-                    return Err(Error::TooLarge { smallest, cap });
-                }
-                candidate
+                self.repeat(&fields)?
             }
         };
         self.rate = rate;
@@ -263,11 +258,7 @@ impl Encoder {
             pts_ns,
             capture_utc_ns,
         );
-        let candidate = self.repeat(&fields).ok_or(Error::NothingToRepeat)?;
-        let (smallest, cap) = (candidate.unit.len(), self.cap());
-        if smallest > cap {
-            return Err(Error::TooLarge { smallest, cap });
-        }
+        let candidate = self.repeat(&fields)?;
         let next = self.next(pts_ns, false);
         self.rate.plan(&self.config, next);
         Ok(self.commit(candidate, self.source))
@@ -340,10 +331,15 @@ impl Encoder {
         }
     }
 
-    fn repeat(&self, fields: &Fields) -> Option<Candidate> {
+    /// A header and nothing else, where that fits into the cap.
+    fn repeat(&self, fields: &Fields) -> Result<Candidate, Error> {
         let mut headers = self.headers.clone();
-        let (unit, header) = headers.inter(fields, None)?;
-        Some(Candidate {
+        let (unit, header) = headers.inter(fields, None).ok_or(Error::NothingToRepeat)?;
+        let (smallest, cap) = (unit.len(), self.cap());
+        if smallest > cap {
+            return Err(Error::TooLarge { smallest, cap });
+        }
+        Ok(Candidate {
             unit,
             header,
             headers,

@@ -14,7 +14,7 @@ const STAGES: [usize; 4] = [0, 6, 18, 64];
 /// Bits that a position takes, and a symbol that changes by one, before anything was measured; each doubling of a change takes one more.
 const POSITION_BITS: f32 = 6.0;
 const SYMBOL_BITS: f32 = 5.0;
-/// Bits of a vector: of one that its surroundings have, too, and of another one. All in all a position with one takes about 20, for what is brought up to date here and there has little in common with
+/// Bits of a vector: of one that its surroundings have, too, and of another one. All in all a position with one takes about 20 (these and [`POSITION_BITS`] are 11 and 18), for what is brought up to date here and there has little in common with
 /// what lies around it. Said to be cheaper (2 and 9 bits), they take four fifths of a thin link where the camera moves (at 24 kbit/s the VGG distance of the dashcam is .093 instead of .066); dearer (10 and 18),
 /// a crowd falls behind at 40.
 const VECTOR_BITS: [f32; 2] = [5.0, 12.0];
@@ -70,9 +70,9 @@ impl Offer {
 struct Place {
     position: usize,
     moves: bool,
-    /// Squared error of what the receiver has, and what such errors amount to.
+    /// Squared error of what the receiver has, and what such errors amount to where it moves.
     before: f32,
-    felt: Felt,
+    felt: Option<Felt>,
     /// Moments for which an update is of use, and what a bit has to take away at least.
     lasts: f32,
     least: f32,
@@ -87,7 +87,7 @@ impl Place {
         updates: [(f32, f32); STAGES.len()],
     ) -> impl Iterator<Item = Offer> + use<'_> {
         let weight = if self.moves { COEFFICIENTS_LAST } else { 1.0 };
-        let counts = move |error: f32| if self.moves { self.felt.of(error) } else { error };
+        let counts = move |error| self.felt.map_or(error, |felt| felt.of(error));
         let (before, without) = (counts(self.before), counts(without));
         let offers = updates.into_iter().zip(STAGES);
         let offers = offers.map(move |((after, bits), channels)| Offer {
@@ -174,7 +174,7 @@ impl Offers {
                 position,
                 moves,
                 before: error(&wanted, &had),
-                felt: Felt::new(&wanted),
+                felt: moves.then(|| Felt::new(&wanted)),
                 lasts,
                 least: WORTH * lasts * f32::from(refusals).exp2(),
                 dearness: terms.dearness,
