@@ -1,6 +1,6 @@
 //! Adaptive probability of one context, with a count that makes it fast at first and steady later.
 
-use super::logistic::stretch;
+use super::logistic::{price, stretch};
 
 /// Probability of `true` in 1/65536 (low 16 bits), and how often the context has been seen, capped (high 16 bits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,12 @@ impl Counter {
     #[inline(always)]
     pub const fn n(self) -> u8 {
         (self.0 >> 16) as u8
+    }
+
+    /// Bits that a decision takes where this counter alone has its probability. For the encoder's choices only.
+    pub fn bits(self, bit: bool) -> f32 {
+        let p = u32::from(self.p()).max(1);
+        price(if bit { p } else { 65_536 - p }) as f32 / 256.0
     }
 
     /// Learns one decision; `limit` caps the count.
@@ -96,6 +102,14 @@ impl<const N: usize> Row<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_likely_takes_few_bits() {
+        let mut counter = Counter::default();
+        assert!((counter.bits(true) - 1.0).abs() < 0.01 && (counter.bits(false) - 1.0).abs() < 0.01);
+        (0..200).for_each(|_| counter.learn(true, 60));
+        assert!(counter.bits(true) < 0.1 && counter.bits(false) > 5.0);
+    }
 
     #[test]
     fn a_counter_converges_and_stays_in_range() {

@@ -118,7 +118,7 @@ impl Layer {
             let known = (!key).then(|| Known {
                 latents: &self.known,
                 changed: &self.changed,
-                seen: self.encoder.canvas().map(|canvas| (canvas, self.luma.pixels())),
+                seen: self.encoder.seen(self.luma.pixels()),
             });
             let range = (config.qindex, config.qindex_min);
             let plan = self

@@ -14,18 +14,32 @@ pub struct Felt {
 }
 
 impl Felt {
-    /// The block of these coefficients. The first one is brightness, which says nothing of what is there.
-    pub fn new(wanted: &[f32]) -> Self {
-        Self {
-            energy: wanted.iter().skip(1).map(|value| value * value).sum(),
-        }
+    /// Of a block with so much energy beside its brightness, which says nothing of what is there.
+    pub fn new(energy: f32) -> Self {
+        Self { energy }
     }
 
     /// A squared error as it counts: what is between much of the block's energy and all of it is the same; what is more than that disturbs.
     pub fn of(self, error: f32) -> f32 {
-        let flat = AS_NOTHING * self.energy;
-        error.min(flat) + (error - self.energy).max(0.0)
+        error.min(self.flat()) + (error - self.energy).max(0.0)
     }
+
+    /// Below which an error counts as less than so much.
+    pub fn below(self, counts: f32) -> f32 {
+        match counts <= self.flat() {
+            true => counts,
+            false => counts + self.energy - self.flat(),
+        }
+    }
+
+    fn flat(self) -> f32 {
+        AS_NOTHING * self.energy
+    }
+}
+
+/// Energy of a block of these coefficients, the first of which is its brightness.
+pub fn energy(coefficients: &[f32]) -> f32 {
+    coefficients.iter().skip(1).map(|value| value * value).sum()
 }
 
 #[cfg(test)]
@@ -34,7 +48,7 @@ mod tests {
 
     #[test]
     fn an_error_counts_below_a_part_of_the_energy_and_above_all_of_it() {
-        let felt = Felt::new(&[100.0, 6.0, -8.0]);
+        let felt = Felt::new(energy(&[50.0, 6.0, -8.0]));
         for (error, counts) in [
             (0.0, 0.0),
             (30.0, 30.0),
@@ -49,7 +63,18 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_as_less_lies_below_one_error() {
+        let felt = Felt::new(100.0);
+        for counts in [0.5, 30.0, 59.5, 60.5, 90.0] {
+            let limit = felt.below(counts);
+            let around = (felt.of(limit - 0.1), felt.of(limit + 0.1));
+            assert!(around.0 < counts && counts < around.1, "{counts}: {limit}");
+        }
+    }
+
+    #[test]
     fn of_a_block_without_any_detail_all_error_counts() {
-        assert_eq!(Felt::new(&[100.0, 0.0]).of(7.0), 7.0);
+        assert_eq!(Felt::new(0.0).of(7.0), 7.0);
+        assert_eq!(Felt::new(0.0).below(7.0), 7.0);
     }
 }

@@ -3,20 +3,24 @@
 //! A layer for the eye has too much in it for any one frame of a thin link. A key frame has the whole picture where that fits into half a second of the rate, as fine as it then can be, for nothing is cheaper than all of it at
 //! once; else it is empty. Every other frame updates the positions where a bit takes most error away, for as long as what is sent is likely to be of use, as many as the rate allows, and leaves the others as the
 //! receiver has them. What stands still gets sharper as bits are left over; where it has all that it asks for the quantiser gets finer by an octave, which changes no symbol that is there but doubles it. What moves goes on in
-//! steps as coarse as before, along its motion where that is known. Channels come in the order of their importance. A pure function of latents, pictures, time stamps and sizes.
+//! steps as coarse as before, along its motion where that is known: vectors come first (`field`), coefficients after them. Channels come in the order of their importance. A pure function of latents, pictures, time stamps and sizes.
 
 mod felt;
+mod field;
 mod offers;
+mod regard;
 mod seek;
 mod still;
 
-use crate::motion::{Canvas, Vector};
+use crate::motion::{Canvas, Vector, Vectors};
 use crate::{Shape, quant};
 use offers::Offers;
 use still::Stillness;
 
 /// Weight of a new measurement.
 const MEMORY: f64 = 0.1;
+/// The same of what a bit is worth.
+const PRICE_MEMORY: f32 = 0.2;
 /// In so many seconds all that is offered of what stands still should be sent: what is too much for that is sent coarser.
 const HORIZON_S: f64 = 1.0;
 /// Seconds of the rate that a key frame may take, and by how many quantiser indices it may be finer and coarser than was asked for.
@@ -58,7 +62,15 @@ pub struct Known<'a> {
     /// Positions that the last frame changed, row by row; may be empty.
     pub changed: &'a [bool],
     /// Its canvas and the luma of the frame in the canvas's size, where motion is predicted.
-    pub seen: Option<(&'a Canvas, &'a [u8])>,
+    pub seen: Option<Seen<'a>>,
+}
+
+/// What a receiver sees before a frame, and the picture of the frame, where motion is predicted.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub(crate) canvas: &'a Canvas,
+    pub(crate) luma: &'a [u8],
+    pub(crate) vectors: &'a Vectors,
 }
 
 /// Chooses what is brought up to date in each frame of one layer.
@@ -70,6 +82,10 @@ pub struct Progressive {
     dearness: f64,
     /// Bits that the updates of the frame should take.
     expected: f64,
+    /// Bits that its vectors should take.
+    of_vectors: f64,
+    /// What a bit takes away where the rate ends, by the frames of late: squared error as it counts, in steps squared of what was asked for, over the least that it may. Its logarithm.
+    price: f32,
     last_pts_ns: Option<u64>,
     /// By how many octaves the quantiser is finer than it was asked to be, and for how long bits have been left over, or much has moved.
     finer: u8,
@@ -122,26 +138,35 @@ impl Progressive {
         if known.seen.is_some() {
             self.vectors.resize(shape.positions(), Vector::default());
         }
+        // A price counts squared error in steps of what was asked for, so that an octave does not change it.
+        let per_step = (quant::step(asked) / quant::step(qindex)).powi(2);
         let terms = offers::Terms {
             asked,
             qindex,
             dearness: self.dearness.exp() as f32,
+            price: (self.credit > 0.0).then_some(self.price.exp() * offers::WORTH * per_step),
             affordable: (rate * HORIZON_S) as f32,
         };
         self.offers.rank(&self.still, shape, &known, &terms);
-        let mut room = self.credit as f32;
+        let of_vectors = self.offers.start(&mut self.latents, &mut self.vectors);
+        self.of_vectors = of_vectors.into();
+        let mut room = self.credit as f32 - of_vectors;
+        let mut price = offers::WORTH;
         for at in 0..self.offers.len() {
             let bits = self.offers.bits(at);
             // One that is dearer than all that can be saved up has its turn, too, and makes a debt.
             let first = self.expected == 0.0 && room > 0.0;
             if bits > room && !first {
+                price = self.offers.worth(at);
                 break;
             }
             room -= bits;
             self.expected += f64::from(bits);
             let (latents, vectors) = (&mut self.latents, &mut self.vectors);
-            self.offers.take(at, &self.still, &terms, latents, vectors);
+            self.offers
+                .take(at, &self.still, known.latents, &terms, latents, vectors);
         }
+        self.price += ((price / offers::WORTH / per_step).ln() - self.price) * PRICE_MEMORY;
         self.consider_octave(gap, rate, room.into());
         Plan {
             latents: &self.latents,
@@ -157,7 +182,7 @@ impl Progressive {
         let bits = bytes as f64 * 8.0;
         self.credit -= bits;
         if self.expected > 0.0 && bytes > 0 {
-            let off = (bits / self.expected).ln();
+            let off = ((bits - self.of_vectors).max(8.0) / self.expected).ln();
             self.dearness = (self.dearness + off * MEMORY).clamp(-3.0, 3.0);
         }
     }

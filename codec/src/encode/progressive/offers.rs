@@ -1,10 +1,11 @@
 //! What each position could get in a frame, what that costs, and which of it is best.
 
 use super::Known;
-use super::felt::Felt;
-use super::seek::Seeker;
+use super::felt::{Felt, energy};
+use super::field::Field;
+use super::regard::Regard;
 use super::still::Stillness;
-use crate::motion::{Canvas, Vector};
+use crate::motion::Vector;
 use crate::{Shape, quant};
 
 /// How much of a position is sent: channels of 64.
@@ -14,21 +15,14 @@ const STAGES: [usize; 4] = [0, 6, 18, 64];
 /// Bits that a position takes, and a symbol that changes by one, before anything was measured; each doubling of a change takes one more.
 const POSITION_BITS: f32 = 6.0;
 const SYMBOL_BITS: f32 = 5.0;
-/// Bits of a vector: of one that its surroundings have, too, and of another one. All in all a position with one takes about 20 (these and [`POSITION_BITS`] are 11 and 18), for what is brought up to date here and there has little in common with
-/// what lies around it. Said to be cheaper (2 and 9 bits), they take four fifths of a thin link where the camera moves (at 24 kbit/s the VGG distance of the dashcam is .093 instead of .066); dearer (10 and 18),
-/// a crowd falls behind at 40.
-const VECTOR_BITS: [f32; 2] = [5.0, 12.0];
 /// Squared error, in steps squared, that a bit has to take away: what the encoder asks for, too.
-const WORTH: f32 = 0.05;
+pub const WORTH: f32 = 0.05;
 /// Most doublings of that for a position of which the encoder coded nothing after all.
 const REFUSALS_MAX: u8 = 6;
 /// For so long an update of something that moves is of use.
 const MOMENT_S: f32 = 0.1;
 /// Moments that an update counts for at most: what moves must have its turn, too.
 const LASTS_MAX: f32 = 60.0;
-/// Moments that what is sent of something that moves counts for: it goes on along the motion, while a vector has to be sent again. With 1 vectors take all bits of a thin link and copy what was never sharp; with 8
-/// and more a crowd falls behind.
-const COEFFICIENTS_LAST: f32 = 2.5;
 /// Rounds of the search for the price of a bit, and the doublings of [`WORTH`] that it may have.
 const ROUNDS: usize = 10;
 const PRICE_DOUBLINGS: f32 = 20.0;
@@ -41,7 +35,9 @@ pub struct Terms {
     pub qindex: u8,
     /// What bits cost, over what is assumed here.
     pub dearness: f32,
-    /// Bits that all offers should take together.
+    /// What a bit of something that moves has to take away, as it counts; none: nothing can be sent.
+    pub price: Option<f32>,
+    /// Bits that all offers for what stands still should take together.
     pub affordable: f32,
 }
 
@@ -51,18 +47,19 @@ struct Offer {
     position: u32,
     channels: usize,
     moves: bool,
-    /// Where it comes from, and where in [`Offers::predicted`] that is to be found.
-    vector: Vector,
-    from: usize,
+    /// Whether it begins with nothing: without its vector, if it has one, and without what is not sent of it.
+    fresh: bool,
     bits: f32,
-    /// Squared error taken away, as it counts, times the moments for which it will be; and how much of that a bit has to take away at least.
+    /// Squared error taken away, as it is felt, times the moments for which it will be; and how much of that a bit has to take away at least.
     saved: f32,
     least: f32,
+    /// How much errors count here.
+    regard: f32,
 }
 
 impl Offer {
     fn worth(&self) -> f32 {
-        self.saved / self.bits
+        self.saved * self.regard / self.bits
     }
 }
 
@@ -70,36 +67,36 @@ impl Offer {
 struct Place {
     position: usize,
     moves: bool,
-    /// Squared error of what the receiver has, and what such errors amount to where it moves.
+    /// Squared error of what the receiver will have without an offer, and what such errors amount to where it moves.
     before: f32,
     felt: Option<Felt>,
-    /// Moments for which an update is of use, and what a bit has to take away at least.
+    /// Moments for which an update is of use, what a bit has to take away at least, and how much errors count here.
     lasts: f32,
     least: f32,
+    regard: f32,
     dearness: f32,
 }
 
 impl Place {
-    /// The offers that are worth their bits, from squared error and bits of each stage and the error that is left if nothing but the reference changes.
+    /// The offers that are worth their bits, from squared error and bits of each stage.
     fn offers(
         &self,
-        without: f32,
+        fresh: bool,
         updates: [(f32, f32); STAGES.len()],
     ) -> impl Iterator<Item = Offer> + use<'_> {
-        let weight = if self.moves { COEFFICIENTS_LAST } else { 1.0 };
         let counts = move |error| self.felt.map_or(error, |felt| felt.of(error));
-        let (before, without) = (counts(self.before), counts(without));
+        let before = counts(self.before);
         let offers = updates.into_iter().zip(STAGES);
         let offers = offers.map(move |((after, bits), channels)| Offer {
             // At most 65535 on each side.
             position: self.position as u32,
             channels,
             moves: self.moves,
-            vector: Vector::default(),
-            from: 0,
+            fresh,
             bits: bits * self.dearness,
-            saved: (before - without + (without - counts(after)) * weight) * self.lasts,
+            saved: (before - counts(after)) * self.lasts,
             least: self.least,
+            regard: self.regard,
         });
         offers.filter(|offer| offer.saved > offer.least * offer.bits)
     }
@@ -110,9 +107,10 @@ impl Place {
 pub struct Offers {
     options: Vec<Offer>,
     chosen: Vec<Offer>,
-    seeker: Seeker,
-    /// Latents that positions would have along their vectors, one position after the other.
+    field: Field,
+    /// Latents that positions have along their vectors, one position after the other, and where in that those of each position begin.
     predicted: Vec<f32>,
+    along: Vec<Option<usize>>,
     /// The same of one position, as integers.
     values: Vec<i32>,
     /// Positions whose offers were taken, and how often in a row the encoder coded nothing of it.
@@ -124,6 +122,11 @@ impl Offers {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.chosen.len()
+    }
+
+    /// What a bit of an offer takes away, as it counts.
+    pub fn worth(&self, at: usize) -> f32 {
+        self.chosen[at].worth()
     }
 
     /// Bits of an offer, as far as is known.
@@ -149,10 +152,19 @@ impl Offers {
         self.hear(known.changed, plane);
         self.options.clear();
         self.predicted.clear();
-        if let Some((canvas, luma)) = known.seen {
-            self.seeker.look(canvas, luma);
-        }
+        self.along.clear();
+        self.along.resize(plane, None);
         let scale = 1.0 / quant::step(terms.qindex);
+        let to_asked = quant::step(terms.qindex) / quant::step(terms.asked);
+        let regard = Regard::new(still.moving());
+        self.field.clear();
+        if let (Some(seen), Some(price)) = (&known.seen, terms.price) {
+            // A unit of the layer is 64 grey levels, and luma stands for three planes.
+            let level = 3.0 * (scale / 64.0).powi(2);
+            let counts = |energy: f32| regard.of(energy * level * to_asked * to_asked, true);
+            self.field
+                .find(still, seen, |energy| price / (level * counts(energy)));
+        }
         let gather = |from: &[f32], position: usize, to: &mut Vec<f32>| {
             to.clear();
             to.extend(
@@ -170,63 +182,67 @@ impl Offers {
             // What has stood still for long will go on to: its bits serve for as long.
             let lasts = (1.0 + still.still_s(position) / MOMENT_S).min(LASTS_MAX);
             let refusals = if moves { 0 } else { self.refusals[position] };
+            let cells = Cells::new(moves, terms);
+            let fresh = cells.updates(&wanted, &had, true);
+            let displaced = self.displace(position, known, scale, &mut had);
+            let energy = energy(&wanted);
             let place = Place {
                 position,
                 moves,
                 before: error(&wanted, &had),
-                felt: moves.then(|| Felt::new(&wanted)),
+                felt: moves.then(|| Felt::new(energy)),
                 lasts,
                 least: WORTH * lasts * f32::from(refusals).exp2(),
+                regard: regard.of(energy * to_asked * to_asked, moves),
                 dearness: terms.dearness,
             };
-            let cells = Cells::new(moves, terms);
-            let updates = cells.updates(&wanted, &had, POSITION_BITS, true);
-            self.options.extend(place.offers(place.before, updates));
-            if let Some((canvas, _)) = known.seen
-                && moves
-                && place.before > WORTH * POSITION_BITS
-            {
-                self.follow(canvas, &place, &cells, &wanted, scale, &mut had);
+            self.options.extend(place.offers(true, fresh));
+            if displaced {
+                let updates = cells.updates(&wanted, &had, false);
+                self.options.extend(place.offers(false, updates));
             }
         }
-        self.settle(terms.affordable);
+        self.settle(terms);
     }
 
-    /// Adds what a position could get along its motion, where any is found; `had` is overwritten.
-    fn follow(
-        &mut self,
-        canvas: &Canvas,
-        place: &Place,
-        cells: &Cells,
-        wanted: &[f32],
-        scale: f32,
-        had: &mut Vec<f32>,
-    ) {
-        let (vector, near) = self.seeker.seek(place.position);
-        if !vector.moves() {
-            return;
-        }
-        canvas.predict(place.position, vector, &mut self.values);
+    /// Makes `had` what a position has along its vector, if it has one.
+    fn displace(&mut self, position: usize, known: &Known<'_>, scale: f32, had: &mut Vec<f32>) -> bool {
+        let vector = self.field.vectors().get(position).copied().unwrap_or_default();
+        let Some(seen) = known.seen.as_ref().filter(|_| vector.moves()) else {
+            return false;
+        };
+        seen.canvas.predict(position, vector, &mut self.values);
         let from = self.predicted.len();
+        self.along[position] = Some(from);
         self.predicted
             .extend(self.values.iter().map(|&value| value as f32 / 256.0));
         had.clear();
         had.extend(self.predicted[from..].iter().map(|value| value * scale));
-        let bits = POSITION_BITS + VECTOR_BITS[usize::from(!near)];
-        let updates = cells.updates(wanted, had, bits, false);
-        let offers = place.offers(error(wanted, had), updates);
-        self.options.extend(offers.map(|offer| Offer {
-            vector,
-            from,
-            ..offer
-        }));
+        true
     }
 
-    /// Writes what an offer makes of its position.
+    /// Writes the vectors and what positions have along them; the bits that the vectors take.
+    pub fn start(&self, latents: &mut [f32], vectors: &mut [Vector]) -> f32 {
+        for (to, &from) in vectors.iter_mut().zip(self.field.vectors()) {
+            *to = from;
+        }
+        let plane = self.along.len();
+        for (position, along) in self.along.iter().enumerate() {
+            let Some(from) = *along else { continue };
+            let values = &self.predicted[from..];
+            for (to, &value) in latents.iter_mut().skip(position).step_by(plane).zip(values) {
+                *to = value;
+            }
+        }
+        self.field.bits()
+    }
+
+    /// Writes what an offer makes of its position; `known` is what the receiver has.
     pub fn take(
         &mut self,
         at: usize,
         still: &Stillness,
+        known: &[f32],
         terms: &Terms,
         latents: &mut [f32],
         vectors: &mut [Vector],
@@ -234,23 +250,26 @@ impl Offers {
         let offer = self.chosen[at];
         let position = offer.position as usize;
         self.asked.push(offer.position);
-        let along = offer.vector.moves().then(|| &self.predicted[offer.from..]);
-        if let Some(vector) = vectors.get_mut(position) {
-            *vector = offer.vector;
+        let along = self.along[position].filter(|_| !offer.fresh);
+        let along = along.map(|from| &self.predicted[from..]);
+        if offer.fresh
+            && let Some(vector) = vectors.get_mut(position)
+        {
+            *vector = Vector::default();
         }
         let cells = Cells::new(offer.moves, terms);
         let step = quant::step(terms.qindex);
         let (settled, plane) = (still.settled(), self.refusals.len());
         for (channel, at) in (position..latents.len()).step_by(plane).enumerate() {
-            let had = along.map_or(latents[at], |values| values[channel]);
-            let value = cells.symbol(settled[at] / step, had / step, along.is_none()).0;
-            latents[at] = match (channel < offer.channels, along) {
-                (true, _) if value == had / step => had,
+            let had = along.map_or(known[at], |values| values[channel]);
+            let value = cells.symbol(settled[at] / step, had / step, offer.fresh).0;
+            latents[at] = match channel < offer.channels {
+                true if value == had / step => had,
                 // Where it stands still the encoder has the last word.
-                (true, _) if !offer.moves => settled[at],
-                (true, _) => value * step,
-                (false, Some(_)) => had,
-                (false, None) => 0.0,
+                true if !offer.moves => settled[at],
+                true => value * step,
+                false if offer.fresh => 0.0,
+                false => had,
             };
         }
     }
@@ -271,32 +290,34 @@ impl Offers {
         }
     }
 
-    /// Chooses for each position at the price of a bit at which all that is worth it can be sent.
-    fn settle(&mut self, affordable: f32) {
+    /// Chooses for each position: of what stands still at the price of a bit at which all that is worth it can be sent, of what moves at the price of late.
+    fn settle(&mut self, terms: &Terms) {
+        let of_moving = terms.price.unwrap_or(WORTH);
         let (mut low, mut high) = (0.0, PRICE_DOUBLINGS);
         for _ in 0..ROUNDS {
             let middle: f32 = (low + high) / 2.0;
-            self.choose(WORTH * middle.exp2());
-            let bits: f32 = self.chosen.iter().map(|offer| offer.bits).sum();
-            if bits > affordable {
+            self.choose(WORTH * middle.exp2(), of_moving);
+            if self.bits_of_still() > terms.affordable {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        self.choose(WORTH * high.exp2());
+        self.choose(WORTH * high.exp2(), of_moving);
         self.chosen
             .sort_unstable_by(|a, b| b.worth().total_cmp(&a.worth()));
     }
 
-    /// The best offer of each position where a bit costs `price`: what moves gets what is cheapest for what it does, for it will soon be another thing; what stands still gets all that is worth the price at once, for
-    /// coming back costs bits.
-    fn choose(&mut self, price: f32) {
+    /// The best offer of each position where a bit costs so much.
+    fn choose(&mut self, of_still: f32, of_moving: f32) {
         self.chosen.clear();
         for options in self.options.chunk_by(|a, b| a.position == b.position) {
-            let gain = |offer: &Offer| match offer.moves {
-                true => offer.worth(),
-                false => offer.saved - offer.bits * price.max(offer.least),
+            let gain = |offer: &Offer| {
+                let price = match offer.moves {
+                    true => of_moving,
+                    false => of_still.max(offer.least),
+                };
+                offer.saved * offer.regard - offer.bits * price
             };
             let best = options.iter().max_by(|a, b| gain(a).total_cmp(&gain(b)));
             self.chosen.extend(best.filter(|best| gain(best) > 0.0));
@@ -324,14 +345,8 @@ impl Cells {
     }
 
     /// Squared error and bits of each stage where `had` is what is changed. `fresh`: channels beyond the stage become zero, and do not stay.
-    fn updates(
-        &self,
-        wanted: &[f32],
-        had: &[f32],
-        position_bits: f32,
-        fresh: bool,
-    ) -> [(f32, f32); STAGES.len()] {
-        let mut updates = [(0.0, position_bits); STAGES.len()];
+    fn updates(&self, wanted: &[f32], had: &[f32], fresh: bool) -> [(f32, f32); STAGES.len()] {
+        let mut updates = [(0.0, POSITION_BITS); STAGES.len()];
         for (channel, (&wanted, &had)) in wanted.iter().zip(had).enumerate() {
             let (value, price) = self.symbol(wanted, had, fresh);
             let sent = (wanted - value, price);

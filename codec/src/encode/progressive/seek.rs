@@ -1,17 +1,26 @@
 //! Finding where a block has moved from: the encoder's side of prediction along the motion.
 //!
-//! A block of the picture of now is compared with the receiver's canvas, in luma: at the vectors of its neighbours and of the frame before, on a coarse grid where none of these is good, and
-//! then in ever smaller steps around the best. Which blocks are worth a vector is decided elsewhere, by what their coefficients then cost.
+//! A block of the picture of now is compared with the receiver's canvas, in luma: at the vectors that are cheap, on a coarse grid where none of these is good, and then in ever smaller steps around the best.
 
+use super::felt::Felt;
 use crate::motion::{BLOCK, Canvas, PER_PIXEL, Vector};
 
 /// Farthest step of the coarse grid, in pixels on each axis, and its spacing.
 const REACH: i32 = 28;
 const SPACING: i32 = 4;
-/// Mean difference, in grey levels, below which no better match is looked for far away.
-const GOOD: u32 = 3;
-/// Sum of differences that a vector other than its neighbours' has to save, for its bits.
-const VECTOR: u32 = 16 * BLOCK as u32;
+/// Sum of squared differences below which no better match is looked for far away: four grey levels.
+const GOOD: u32 = 4 * 4 * (BLOCK * BLOCK) as u32;
+/// Steps around a vector.
+const AROUND: [(i32, i32); 8] = [
+    (-1, 0),
+    (1, 0),
+    (0, -1),
+    (0, 1),
+    (-1, -1),
+    (1, 1),
+    (-1, 1),
+    (1, -1),
+];
 
 /// Pictures that blocks are looked for in.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +29,13 @@ pub struct Seeker {
     height: usize,
     luma: Vec<u8>,
     drawn: Vec<u8>,
-    now: Vec<Vector>,
-    before: Vec<Vector>,
+}
+
+/// The best vector so far: its squared differences, and what they and its bits count.
+struct Best {
+    vector: Vector,
+    error: u32,
+    cost: f32,
 }
 
 impl Seeker {
@@ -38,84 +52,102 @@ impl Seeker {
             ((u16::from(r) + 2 * u16::from(g) + u16::from(b) + 2) >> 2) as u8
         };
         self.drawn.extend(red.iter().zip(green).zip(blue).map(grey));
-        let positions = (self.width / BLOCK) * (self.height / BLOCK);
-        std::mem::swap(&mut self.now, &mut self.before);
-        self.before.resize(positions, Vector::default());
-        self.now.clear();
-        self.now.resize(positions, Vector::default());
     }
 
-    /// Where a position seems to come from, and whether a neighbour or what was there before does, too. Positions are to be asked for row by row.
-    pub fn seek(&mut self, position: usize) -> (Vector, bool) {
-        let columns = self.width / BLOCK;
-        let block = (position % columns * BLOCK, position / columns * BLOCK);
-        let near = |back: usize| {
-            position
-                .checked_sub(back)
-                .map_or(Vector::default(), |at| self.now[at])
-        };
-        let next = |at: usize| self.before.get(at).copied().unwrap_or_default();
-        let candidates = [
-            Vector::default(),
-            near(1),
-            near(columns),
-            near(columns - 1),
-            next(position),
-            next(position + 1),
-            next(position + columns),
-        ];
-        let mut best = (u32::MAX, Vector::default());
-        for vector in candidates {
-            self.offer(block, vector, 0, &mut best);
-        }
-        if best.0 > GOOD * (BLOCK * BLOCK) as u32 {
-            let mut far = (u32::MAX, Vector::default());
-            for y in (-REACH..=REACH).step_by(SPACING as usize) {
-                for x in (-REACH..=REACH).step_by(SPACING as usize) {
-                    if let Some(sum) = self.coarse(block, (x, y), far.0) {
-                        far = (sum, quarter(x * PER_PIXEL, y * PER_PIXEL));
-                    }
-                }
+    /// Energy of a block beside its brightness: its squared differences from its mean.
+    pub fn energy(&self, position: usize) -> f32 {
+        let (x, y) = self.corner(position);
+        let (mut sum, mut squares) = (0u32, 0u32);
+        for row in 0..BLOCK {
+            for &sample in &self.luma[(y + row) * self.width + x..][..BLOCK] {
+                sum += u32::from(sample);
+                squares += u32::from(sample) * u32::from(sample);
             }
-            self.offer(block, far.1, VECTOR, &mut best);
+        }
+        let samples = (BLOCK * BLOCK) as f32;
+        (squares as f32 - sum as f32 * sum as f32 / samples).max(0.0)
+    }
+
+    /// Where a position comes from at the least sum of squared differences, as `felt`, and `price`: not at all, one of the candidates, or what lies near the best of them or on a coarse grid.
+    pub fn seek(
+        &self,
+        position: usize,
+        candidates: &[Vector],
+        felt: Felt,
+        price: impl Fn(Vector) -> f32,
+    ) -> Vector {
+        let block = self.corner(position);
+        let mut best = Best {
+            vector: Vector::default(),
+            error: u32::MAX,
+            cost: f32::INFINITY,
+        };
+        let offer = |vector: Vector, best: &mut Best| {
+            if vector == best.vector && best.error != u32::MAX {
+                return;
+            }
+            let price = price(vector);
+            if price >= best.cost {
+                return;
+            }
+            let limit = felt.below(best.cost - price) as u32;
+            if let Some(error) = self.difference(block, vector, limit) {
+                let cost = felt.of(error as f32) + price;
+                *best = Best { vector, error, cost };
+            }
+        };
+        offer(Vector::default(), &mut best);
+        for &vector in candidates {
+            offer(vector, &mut best);
+        }
+        if best.error > GOOD
+            && let Some(vector) = self.far(block)
+        {
+            offer(vector, &mut best);
         }
         for step in [8, 4, 2, 1] {
             // At most two moves a size: then the next smaller one gets there, too.
             for _ in 0..2 {
-                let Vector { x, y } = best.1;
-                let before = best.0;
-                for (dx, dy) in [
-                    (-1, 0),
-                    (1, 0),
-                    (0, -1),
-                    (0, 1),
-                    (-1, -1),
-                    (1, 1),
-                    (-1, 1),
-                    (1, -1),
-                ] {
-                    let vector = quarter(i32::from(x) + dx * step, i32::from(y) + dy * step);
-                    self.offer(block, vector, VECTOR, &mut best);
+                let before = best.cost;
+                for vector in around(best.vector, step) {
+                    offer(vector, &mut best);
                 }
-                if best.0 == before {
+                if best.cost == before {
                     break;
                 }
             }
         }
-        self.now[position] = best.1;
-        (best.1, candidates.contains(&best.1))
+        best.vector
     }
 
-    fn offer(&self, block: (usize, usize), vector: Vector, price: u32, best: &mut (u32, Vector)) {
-        if vector == best.1 && best.0 != u32::MAX {
-            return;
+    /// The best match on the coarse grid and near it, whatever it costs.
+    fn far(&self, block: (usize, usize)) -> Option<Vector> {
+        let (mut least, mut best) = (u32::MAX, None);
+        for y in (-REACH..=REACH).step_by(SPACING as usize) {
+            for x in (-REACH..=REACH).step_by(SPACING as usize) {
+                if let Some(sum) = self.coarse(block, (x, y), least) {
+                    (least, best) = (sum, Some(quarter(x * PER_PIXEL, y * PER_PIXEL)));
+                }
+            }
         }
-        if let Some(sum) = self.difference(block, vector, best.0.saturating_sub(price)) {
-            *best = (sum + price, vector);
+        let mut best = best?;
+        let mut least = self.difference(block, best, u32::MAX)?;
+        for step in [8, 4] {
+            for vector in around(best, step) {
+                if let Some(error) = self.difference(block, vector, least) {
+                    (least, best) = (error, vector);
+                }
+            }
         }
+        Some(best)
     }
 
-    /// Sum of absolute differences to the canvas where the vector points, bilinear between pixels, if it is less than `limit`; none where that is outside.
+    fn corner(&self, position: usize) -> (usize, usize) {
+        let columns = self.width / BLOCK;
+        (position % columns * BLOCK, position / columns * BLOCK)
+    }
+
+    /// Sum of squared differences to the canvas where the vector points, bilinear between pixels, if it is less than `limit`; none where that is outside.
     fn difference(&self, (x, y): (usize, usize), vector: Vector, limit: u32) -> Option<u32> {
         let (along, down) = (i32::from(vector.x), i32::from(vector.y));
         let at_x = x as i32 + along.div_euclid(PER_PIXEL);
@@ -130,6 +162,10 @@ impl Seeker {
             return None;
         }
         let (at_x, at_y) = (at_x as usize, at_y as usize);
+        let square = |a: u8, b: u16| {
+            let off = u32::from(u16::from(a).abs_diff(b));
+            off * off
+        };
         let mut sum = 0;
         for row in 0..BLOCK {
             if sum >= limit {
@@ -142,7 +178,7 @@ impl Seeker {
                 sum += mine
                     .iter()
                     .zip(upper)
-                    .map(|(&a, &b)| u32::from(a.abs_diff(b)))
+                    .map(|(&a, &b)| square(a, b.into()))
                     .sum::<u32>();
                 continue;
             }
@@ -155,15 +191,13 @@ impl Seeker {
             .map(|weight| weight as u16);
             let (upper, lower) = (&upper[..BLOCK + right], &lower[..BLOCK + right]);
             let (upper_right, lower_right) = (&upper[right..], &lower[right..]);
-            let mut line = 0u16;
             for column in 0..BLOCK {
                 let seen = weights[0] * u16::from(upper[column])
                     + weights[1] * u16::from(upper_right[column])
                     + weights[2] * u16::from(lower[column])
                     + weights[3] * u16::from(lower_right[column]);
-                line += u16::from(mine[column]).abs_diff((seen + 8) >> 4);
+                sum += square(mine[column], (seen + 8) >> 4);
             }
-            sum += u32::from(line);
         }
         (sum < limit).then_some(sum)
     }
@@ -191,6 +225,13 @@ impl Seeker {
         }
         (sum < limit).then_some(sum)
     }
+}
+
+/// The vectors a step around one.
+fn around(Vector { x, y }: Vector, step: i32) -> impl Iterator<Item = Vector> {
+    AROUND
+        .into_iter()
+        .map(move |(dx, dy)| quarter(i32::from(x) + dx * step, i32::from(y) + dy * step))
 }
 
 /// A vector of so many quarters of a pixel, as far as that is legal.
