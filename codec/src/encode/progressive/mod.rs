@@ -166,7 +166,10 @@ impl Progressive {
             self.offers
                 .take(at, &self.still, known.latents, &terms, latents, vectors);
         }
-        self.price += ((price / offers::WORTH / per_step).ln() - self.price) * PRICE_MEMORY;
+        let price = (price / offers::WORTH / per_step).ln();
+        if price.is_finite() {
+            self.price += (price - self.price) * PRICE_MEMORY;
+        }
         self.consider_octave(gap, rate, room.into());
         Plan {
             latents: &self.latents,

@@ -265,6 +265,33 @@ fn rubbish_is_survived() {
 }
 
 #[test]
+fn nothing_of_rubbish_stays() {
+    let (mut progressive, zeros) = (Progressive::default(), vec![0.0; SHAPE.len()]);
+    let mut sent = 0;
+    for frame in 0..60usize {
+        let latents = match frame {
+            0..10 => vec![f32::INFINITY; SHAPE.len()],
+            10..20 => vec![f32::NAN; SHAPE.len()],
+            _ => picture(frame),
+        };
+        let time = frame as u64 * 100_000_000;
+        let plan = progressive.plan(
+            &latents,
+            SHAPE,
+            Some(known(&zeros)),
+            time,
+            40_000.0,
+            (QINDEX, QINDEX),
+        );
+        if frame >= 20 {
+            sent += plan.latents.iter().filter(|&&latent| latent != 0.0).count();
+        }
+        progressive.sent(400);
+    }
+    assert!(sent > 1000, "{sent}");
+}
+
+#[test]
 fn what_the_encoder_refuses_is_offered_less_and_less() {
     // A step or two each: not worth many bits.
     let latents: Vec<f32> = picture(0).iter().map(|y| y * 0.06).collect();
