@@ -18,7 +18,6 @@ use crate::{
     motion::{Canvas, Motion, Transform, Vector, Vectors},
     quant,
 };
-use progressive::Seen;
 use quantiser::Quantiser;
 
 pub use config::Config;
@@ -131,15 +130,6 @@ impl Encoder {
     /// What the receiver has on its canvas, where motion is predicted.
     pub fn canvas(&self) -> Option<&Canvas> {
         self.motion.as_ref().map(Motion::canvas)
-    }
-
-    /// What the receiver sees, beside the luma of the frame to come in the canvas's size; none where no motion is predicted.
-    pub fn seen<'a>(&'a self, luma: &'a [u8]) -> Option<Seen<'a>> {
-        self.motion.as_ref().map(|motion| Seen {
-            canvas: motion.canvas(),
-            luma,
-            vectors: &self.vectors,
-        })
     }
 
     /// Writes which positions the last packet has changed, row by row.

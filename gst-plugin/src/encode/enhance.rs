@@ -1,7 +1,7 @@
 //! The enhancement layer of one stream: a network and an encoder beside those for detection, which never notice. No GStreamer.
 
 use cis_codec::Shape;
-use cis_codec::encode::progressive::{Known, Progressive};
+use cis_codec::encode::progressive::{Known, Progressive, Seen};
 use cis_codec::encode::{self, Config, Encoder, Input, Packet};
 use cis_inference::enhance::Enhancer;
 use cis_inference::geometry::Geometry;
@@ -118,7 +118,7 @@ impl Layer {
             let known = (!key).then(|| Known {
                 latents: &self.known,
                 changed: &self.changed,
-                seen: self.encoder.seen(self.luma.pixels()),
+                seen: Seen::of(&self.encoder, self.luma.pixels()),
             });
             let range = (config.qindex, config.qindex_min);
             let plan = self

@@ -12,6 +12,7 @@ mod regard;
 mod seek;
 mod still;
 
+use super::Encoder;
 use crate::motion::{Canvas, Vector, Vectors};
 use crate::{Shape, quant};
 use offers::Offers;
@@ -61,7 +62,7 @@ pub struct Known<'a> {
     pub latents: &'a [f32],
     /// Positions that the last frame changed, row by row; may be empty.
     pub changed: &'a [bool],
-    /// Its canvas and the luma of the frame in the canvas's size, where motion is predicted.
+    /// What it sees, where motion is predicted.
     pub seen: Option<Seen<'a>>,
 }
 
@@ -71,6 +72,17 @@ pub struct Seen<'a> {
     pub(crate) canvas: &'a Canvas,
     pub(crate) luma: &'a [u8],
     pub(crate) vectors: &'a Vectors,
+}
+
+impl<'a> Seen<'a> {
+    /// What the receiver of this encoder sees, beside the luma of the frame to come in the canvas's size; none where no motion is predicted.
+    pub fn of(encoder: &'a Encoder, luma: &'a [u8]) -> Option<Self> {
+        encoder.canvas().map(|canvas| Self {
+            canvas,
+            luma,
+            vectors: &encoder.vectors,
+        })
+    }
 }
 
 /// Chooses what is brought up to date in each frame of one layer.

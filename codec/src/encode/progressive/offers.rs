@@ -158,13 +158,15 @@ impl Offers {
         let scale = 1.0 / quant::step(terms.qindex);
         let to_asked = quant::step(terms.qindex) / quant::step(terms.asked);
         let regard = Regard::new(still.moving());
-        self.field.clear();
-        if let (Some(seen), Some(price)) = (&known.seen, terms.price) {
-            // A unit of the layer is 64 grey levels, and luma stands for three planes.
-            let level = 3.0 * (scale / 64.0).powi(2);
-            let counts = |energy: f32| regard.of(energy * level * to_asked * to_asked, true);
-            self.field
-                .find(still, seen, |energy| price / (level * counts(energy)));
+        match (&known.seen, terms.price) {
+            (Some(seen), Some(price)) => {
+                // A unit of the layer is 64 grey levels, and luma stands for three planes.
+                let level = 3.0 * (scale / 64.0).powi(2);
+                let counts = |energy: f32| regard.of(energy * level * to_asked * to_asked, true);
+                self.field
+                    .find(still, seen, |energy| price / (level * counts(energy)));
+            }
+            _ => self.field.clear(),
         }
         let gather = |from: &[f32], position: usize, to: &mut Vec<f32>| {
             to.clear();
