@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     BundleId, Latents, Limits, Prior,
     entropy::{FrameCoder, Wish, range::Reader},
-    frame::{self, DETECTION, Header, HeaderReader, MOVING},
+    frame::{self, DETECTION, Header, HeaderReader, is_moving},
     motion::{Canvas, Motion, Transform, Vectors},
     quant,
 };
@@ -165,9 +165,9 @@ impl Decoder {
             let (stream, receiver) = (header.bundle, self.bundle.clone());
             return Err(Error::BundleMismatch { stream, receiver });
         }
-        let mut motion = self.motion.as_mut().filter(|_| header.version == MOVING);
+        let mut motion = self.motion.as_mut().filter(|_| is_moving(header.version));
         let channels = motion.as_ref().map_or(0, |motion| motion.channels());
-        if header.version == MOVING && channels != usize::from(header.shape.channels) {
+        if is_moving(header.version) && channels != usize::from(header.shape.channels) {
             return Err(Error::Transform {
                 number,
                 found: header.shape.channels,
@@ -179,7 +179,7 @@ impl Decoder {
             coder.start(&self.prior, header.shape, header.qindex, motion.is_some());
             if let Some(motion) = &mut motion {
                 motion.start(header.shape);
-                self.vectors.start(header.shape);
+                self.vectors.start(header.shape, header.version);
             }
         }
         let coder = self.coder.as_mut().ok_or(Error::MissingReference { number })?;

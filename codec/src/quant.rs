@@ -22,7 +22,7 @@ pub fn step(qindex: u8) -> f32 {
     (fraction * 2f64.powi(eighths.div_euclid(8))) as f32
 }
 
-/// Width of a quantiser cell in 1/65536, rounded: what values of bitstream version 3 are made of.
+/// Width of a quantiser cell in 1/65536, rounded: what values of bitstream versions 3 and 4 are made of.
 fn step_q16(qindex: u8) -> i32 {
     let eighths = i32::from(qindex.min(QINDEX_MAX)) - 32;
     // Octaves lie in -4..=3, so the shift stays within 11..=18 and the step below 2^20.

@@ -1,6 +1,6 @@
 //! Streams of every version that was ever released decode to what they always did.
 //!
-//! `cis-latents golden codec/tests/golden/v2` and `cis-latents golden-moving codec/tests/golden/v3` made them; each sum covers number, time stamps, kind, qindex and latents of all frames, and the canvas where there is one.
+//! `cis-latents golden codec/tests/golden/v2` and `cis-latents golden-moving codec/tests/golden/v4` made them; each sum covers number, time stamps, kind, qindex and latents of all frames, and the canvas where there is one.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -34,7 +34,7 @@ fn sum_of(stream: &[u8], prior: Arc<Prior>, transform: Option<Arc<Transform>>) -
         let version = header.version;
         if let Some(canvas) = decoders[usize::from(peek.layer)]
             .canvas()
-            .filter(|_| version == frame::MOVING)
+            .filter(|_| frame::is_moving(version))
         {
             sum.update(canvas.samples());
         }
@@ -50,6 +50,7 @@ fn sum_of(stream: &[u8], prior: Arc<Prior>, transform: Option<Arc<Transform>>) -
 fn golden_streams_decode_for_ever() {
     decode_all("v2", 10);
     decode_all("v3", 3);
+    decode_all("v4", 3);
 }
 
 fn decode_all(version: &str, count: usize) {

@@ -139,12 +139,12 @@ fn errors_name_what_is_wrong() {
     assert_eq!(latents, *decoder().decode(&units[0]).unwrap().latents);
 
     let mut future = units[0].clone();
-    future[1] += 2 << 5;
+    future[1] += 3 << 5;
     let message = decoder().decode(&future).unwrap_err().to_string();
-    assert!(message.contains("version 4"), "{message}");
+    assert!(message.contains("version 5"), "{message}");
     assert_eq!(
         frame::peek(&future, &Limits::default()),
-        Err(frame::PeekError::UnsupportedVersion { found: 4 })
+        Err(frame::PeekError::UnsupportedVersion { found: 5 })
     );
 
     let small = Limits {

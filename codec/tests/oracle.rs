@@ -6,7 +6,7 @@ use std::process::Command;
 #[test]
 fn a_decoder_from_the_page_alone_decodes_the_golden_streams() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for version in ["v2", "v3"] {
+    for version in ["v2", "v3", "v4"] {
         decode(&tests, version);
     }
 }

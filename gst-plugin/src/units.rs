@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cis_codec::frame::{ENHANCEMENT, Header};
+use cis_codec::motion::Canvas;
 use cis_codec::{Decoder, Limits, decode, quant};
 use cis_inference::geometry::Geometry;
 
@@ -164,6 +165,11 @@ impl EnhancementReader {
     /// Dequantised latents after the last unit.
     pub fn latents(&self) -> &[f32] {
         &self.latents
+    }
+
+    /// What they draw, where motion is predicted.
+    pub fn canvas(&self) -> Option<&Canvas> {
+        self.decoder.canvas()
     }
 
     fn decode(&mut self, unit: &[u8], geometry: &Geometry) -> Result<Header, String> {

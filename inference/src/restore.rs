@@ -45,19 +45,27 @@ pub struct Output<'a> {
     pub stride: usize,
 }
 
+/// Changes a picture in RGB of x's size, in rows of so many bytes, before it is enlarged.
+pub type TouchUp<'a> = &'a dyn Fn(&mut [u8], usize);
+
 /// What a picture is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Features<'a> {
     /// Dequantised latents of detection.
     pub latents: &'a [f32],
     /// Dequantised latents of the enhancement layer, when they are there.
     pub enhanced: Option<&'a [f32]>,
+    /// What the network's picture is to be mended by.
+    pub touch_up: Option<TouchUp<'a>>,
 }
 
 impl<'a> From<&'a [f32]> for Features<'a> {
     fn from(latents: &'a [f32]) -> Self {
-        let enhanced = None;
-        Self { latents, enhanced }
+        Self {
+            latents,
+            enhanced: None,
+            touch_up: None,
+        }
     }
 }
 
@@ -76,6 +84,7 @@ pub struct Restorer {
     next: Vec<f32>,
     remembered: (u32, u32),
     resizer: Resizer,
+    touched: Vec<u8>,
     expanded: Vec<u8>,
 }
 
@@ -122,6 +131,7 @@ impl Restorer {
             next: Vec::new(),
             remembered: (0, 0),
             resizer: Resizer::new(),
+            touched: Vec::new(),
             expanded: Vec::new(),
         })
     }
@@ -190,6 +200,7 @@ impl Restorer {
             outputs,
             graph,
             resizer,
+            touched,
             expanded,
             next,
             ..
@@ -201,8 +212,14 @@ impl Restorer {
                 Some(geometry.x.0 as usize),
                 Some(3),
             ];
-            let (_, rgb) = outputs.tensor::<u8>(&graph.picture, &shape)?;
+            let (_, mut rgb) = outputs.tensor::<u8>(&graph.picture, &shape)?;
             let stride = geometry.x.0 as usize * 3;
+            if let Some(touch_up) = features.touch_up {
+                touched.clear();
+                touched.extend_from_slice(rgb);
+                touch_up(touched, stride);
+                rgb = touched;
+            }
             if to.format == OutputFormat::Rgb {
                 enlarge::<U8x3>(resizer, rgb, stride, geometry, to)?;
             } else {

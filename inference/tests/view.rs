@@ -52,6 +52,7 @@ fn the_layer_brings_what_the_receiver_does_not_have() {
             Features {
                 latents: &grey,
                 enhanced: Some(&z),
+                touch_up: None,
             },
             &g,
         )
@@ -116,6 +117,7 @@ fn lengths_that_do_not_fit_are_refused() {
     let features = Features {
         latents: &grey,
         enhanced: Some(&grey[..5]),
+        touch_up: None,
     };
     let error = restorer
         .restore(features, &g)

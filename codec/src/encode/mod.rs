@@ -412,7 +412,7 @@ impl Encoder {
                 let exact = motion.is_some();
                 trial.coder.start(&self.prior, input.shape, qindex, exact);
                 if exact {
-                    trial.vectors.start(input.shape);
+                    trial.vectors.start(input.shape, MOVING);
                 }
                 quantiser.intra(latents, &mut trial.symbols);
             }

@@ -54,7 +54,7 @@ impl Clone for FrameCoder {
 }
 
 impl FrameCoder {
-    /// Begins a group: forgets the reference and takes the prior. `exact`: values do not end with the symbols (version 3).
+    /// Begins a group: forgets the reference and takes the prior. `exact`: values do not end with the symbols (versions 3 and 4).
     pub fn start(&mut self, prior: &Prior, shape: Shape, qindex: u8, exact: bool) {
         self.model.clone_from(prior.model(qindex));
         self.field.start(shape, exact);

@@ -6,7 +6,14 @@ use crate::{BundleId, InvalidBundleId, Shape, Size};
 /// Version of the bitstream that this crate writes and reads.
 pub const VERSION: u8 = 2;
 /// Version of the units of an enhancement layer that is predicted along the motion.
-pub const MOVING: u8 = 3;
+pub const MOVING: u8 = 4;
+/// The same with a single likely vector for each position: read, but no longer written.
+pub const MOVING_ONE: u8 = 3;
+
+/// Whether units of this version are predicted along the motion.
+pub const fn is_moving(version: u8) -> bool {
+    matches!(version, MOVING_ONE | MOVING)
+}
 
 /// Layer of the features for detection.
 pub const DETECTION: u8 = 0;

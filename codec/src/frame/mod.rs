@@ -11,7 +11,7 @@ pub(crate) mod varint;
 mod writer;
 
 pub(crate) use crc::crc32c;
-pub use header::{DETECTION, ENHANCEMENT, Error, Header, MOVING, VERSION};
+pub use header::{DETECTION, ENHANCEMENT, Error, Header, MOVING, MOVING_ONE, VERSION, is_moving};
 pub use peek::{MAX_HEADER, Peek, PeekError, find_sync, peek, set_late};
 pub use reader::HeaderReader;
 pub use restamp::Restamper;

@@ -1,6 +1,6 @@
 //! Looking at the first bytes of a unit without any state: what a parser needs.
 
-use super::{MOVING, VERSION, varint};
+use super::{MOVING, MOVING_ONE, VERSION, is_moving, varint};
 use crate::Limits;
 
 pub(super) const SYNC: u8 = 0xC5;
@@ -58,7 +58,7 @@ pub enum PeekError {
     #[error("not a cis unit")]
     NotAUnit,
     /// A unit of another version of the bitstream.
-    #[error("bitstream version {found} is not supported, only {VERSION} and {MOVING} are")]
+    #[error("bitstream version {found} is not supported, only {VERSION}, {MOVING_ONE} and {MOVING} are")]
     UnsupportedVersion {
         /// Version of the unit.
         found: u8,
@@ -98,7 +98,7 @@ pub(super) const fn is_inter(first: u8) -> bool {
 }
 
 const fn is_known(version: u8) -> bool {
-    matches!(version, VERSION | MOVING)
+    version == VERSION || is_moving(version)
 }
 
 pub(super) fn prefix(data: &[u8], limits: &Limits) -> Result<Prefix, PeekError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::soften;
 use super::transform::{BLOCK, PLANES, Transform, drawable};
 use super::{PER_PIXEL, Vector};
 use crate::Shape;
@@ -27,6 +28,8 @@ pub struct Canvas {
     /// Plane by plane, row by row.
     samples: Vec<u8>,
     drawn: Vec<i16>,
+    /// Block by block, from which step on a border is an edge; 0: nothing was drawn there.
+    limits: Vec<u16>,
 }
 
 impl Canvas {
@@ -42,6 +45,7 @@ impl Canvas {
             height,
             samples: vec![128; PLANES * width * height],
             drawn: Vec::new(),
+            limits: vec![0; shape.positions()],
         }
     }
 
@@ -55,8 +59,17 @@ impl Canvas {
         &self.samples
     }
 
-    /// Draws the block of a position from its coefficients in 1/256.
-    pub(crate) fn draw(&mut self, position: usize, values: impl Iterator<Item = i32>) {
+    /// Softens the borders of blocks in a picture of what is on the canvas: RGB, in rows of `stride` bytes. For the eye; the canvas stays as it is.
+    pub fn soften(&self, picture: &mut [u8], stride: usize) {
+        let blocks = (self.width / BLOCK, self.height / BLOCK);
+        soften::soften(picture, stride, blocks, &self.limits);
+    }
+
+    /// Draws the block of a position from its coefficients in 1/256, which were quantised at `qindex`.
+    pub(crate) fn draw(&mut self, position: usize, values: impl Iterator<Item = i32>, qindex: u8) {
+        if let Some(limit) = self.limits.get_mut(position) {
+            *limit = soften::limit(qindex);
+        }
         self.drawn.clear();
         self.drawn.extend(values.map(drawable));
         let mut block = [0; PLANES * BLOCK * BLOCK];

@@ -1,4 +1,4 @@
-//! Prediction along the motion (bitstream version 3): what moves is taken from where it was in the picture that the latents before drew.
+//! Prediction along the motion (bitstream versions 3 and 4): what moves is taken from where it was in the picture that the latents before drew.
 //!
 //! The latents of such a layer are coefficients of blocks of a picture, so a receiver can draw that picture, cut a block out of it anywhere and see what coefficients the block has there: that is the reference of
 //! a position that moves. Encoder and decoder do so in integers, and end up with the same to the last bit.
@@ -9,6 +9,7 @@ use crate::Shape;
 use crate::entropy::FrameCoder;
 
 mod canvas;
+mod soften;
 mod transform;
 mod vectors;
 
@@ -83,7 +84,7 @@ impl Motion {
     pub fn draw(&mut self, vectors: &[Vector], coder: &FrameCoder, qindex: u8) {
         for (position, vector) in vectors.iter().enumerate() {
             if vector.moves() || coder.has_changed(position) {
-                self.canvas.draw(position, coder.values(position, qindex));
+                self.canvas.draw(position, coder.values(position, qindex), qindex);
             }
         }
     }

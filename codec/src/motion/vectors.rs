@@ -4,20 +4,26 @@ use super::Vector;
 use crate::Shape;
 use crate::entropy::counter::Counter;
 use crate::entropy::range::BitCoder;
+use crate::frame::MOVING_ONE;
 
 /// Decisions that a context is trusted for at most.
 const LIMIT: u8 = 60;
 /// Contexts of the magnitude of a component: its place in the code.
 const PLACES: usize = 16;
 
+/// Vectors that a position may have for the price of saying which.
+const CANDIDATES: usize = 9;
+/// Contexts of saying so: of the first two how far these are apart and how many neighbours go on as before, of the others the latter.
+const ALIKE: usize = 2 * 4 * 4 + 4 * (CANDIDATES - 2);
+
 /// Where the counters of each kind of decision begin.
 const ANY: usize = 0;
 const MOVES: usize = ANY + 2;
 const SAME: usize = MOVES + 12 * 2;
-const ZERO: usize = SAME + 4;
-const NEGATIVE: usize = ZERO + 3;
+const ZERO: usize = SAME + ALIKE;
+const NEGATIVE: usize = ZERO + 4 * 3;
 const LARGER: usize = NEGATIVE + 2;
-const BIT: usize = LARGER + 2 * PLACES;
+const BIT: usize = LARGER + 4 * PLACES;
 const COUNTERS: usize = BIT + 2 * PLACES;
 
 /// A vector that is out of range: the payload is corrupt.
@@ -35,6 +41,8 @@ pub struct Vectors {
 #[derive(Clone, Debug, Default)]
 struct Field {
     columns: usize,
+    /// Whether only one vector is likely (version 3).
+    one: bool,
     now: Vec<Vector>,
     before: Vec<Vector>,
 }
@@ -49,10 +57,11 @@ impl Default for Vectors {
 }
 
 impl Vectors {
-    /// Begins a group: nothing moves, nothing is known.
-    pub fn start(&mut self, shape: Shape) {
+    /// Begins a group of this version of the bitstream: nothing moves, nothing is known.
+    pub fn start(&mut self, shape: Shape, version: u8) {
         let field = Field {
             columns: shape.width.into(),
+            one: version == MOVING_ONE,
             now: vec![Vector::default(); shape.positions()],
             before: vec![Vector::default(); shape.positions()],
         };
@@ -78,7 +87,8 @@ impl Vectors {
         for at in 0..self.field.now.len() {
             let vector = wanted.get(at).copied().unwrap_or_default();
             let Self { field, counters } = self;
-            let found = field.ask(at, vector, |which, bit| decide(coder, &mut counters[which], bit))?;
+            let here = field.look(at);
+            let found = here.ask(vector, |which, bit| decide(coder, &mut counters[which], bit))?;
             field.now[at] = found;
         }
         Ok(())
@@ -91,10 +101,15 @@ impl Vectors {
         now.fill(Vector::default());
     }
 
+    /// What is known of a position before its vector is.
+    pub fn look(&self, at: usize) -> Here {
+        self.field.look(at)
+    }
+
     /// Bits that a vector takes as the next one.
-    pub fn price(&self, at: usize, vector: Vector) -> f32 {
+    pub fn price(&self, here: &Here, vector: Vector) -> f32 {
         let mut bits = 0.0;
-        let priced = self.field.ask(at, vector, |which, bit| {
+        let priced = here.ask(vector, |which, bit| {
             bits += self.counters[which].bits(bit);
             bit
         });
@@ -105,7 +120,7 @@ impl Vectors {
     pub fn take(&mut self, at: usize, vector: Vector) -> f32 {
         let mut bits = 0.0;
         let Self { field, counters } = self;
-        let taken = field.ask(at, vector, |which, bit| {
+        let taken = field.look(at).ask(vector, |which, bit| {
             bits += counters[which].bits(bit);
             counters[which].learn(bit, LIMIT);
             bit
@@ -115,45 +130,114 @@ impl Vectors {
         }
         bits
     }
-
-    /// Vectors that one is likely to be or to be near to.
-    pub fn candidates(&self, at: usize) -> [Vector; 7] {
-        let around = self.field.around(at);
-        let before = |at: usize| self.field.before.get(at).copied().unwrap_or_default();
-        [
-            around[0],
-            around[1],
-            around[2],
-            self.field.likely(at, around),
-            before(at),
-            before(at + 1),
-            before(at + self.field.columns),
-        ]
-    }
 }
 
 impl Field {
-    /// Asks whether a position moves, and where to: decision by decision, each with the counter it goes by.
-    fn ask(
-        &self,
-        at: usize,
-        wanted: Vector,
-        mut ask: impl FnMut(usize, bool) -> bool,
-    ) -> Result<Vector, OutOfRange> {
-        let around = self.around(at);
-        let count = around.iter().filter(|vector| vector.moves()).count();
-        let busy = usize::from(around[0].moves());
-        let context = 3 * count + self.was(at);
-        if !ask(MOVES + 2 * context + busy, wanted.moves()) {
+    fn look(&self, at: usize) -> Here {
+        let (x, y) = (at % self.columns, at / self.columns);
+        let of = |from: &[Vector], at: usize| from.get(at).copied().unwrap_or_default();
+        let around = [
+            (x > 0, 1),
+            (y > 0, self.columns),
+            (y > 0 && x + 1 < self.columns, self.columns - 1),
+        ];
+        let around = around.map(|(there, back)| there.then(|| at - back));
+        // To the left, above, and above to the right.
+        let spatial = around.map(|at| at.map_or(Vector::default(), |at| of(&self.now, at)));
+        let count = spatial.iter().filter(|vector| vector.moves()).count();
+        let before = |at: usize| of(&self.before, at);
+        let temporal = before(at);
+        let after = [before(at + 1), before(at + self.columns)];
+        let was = match temporal.moves() {
+            true => 2,
+            false => usize::from(after.iter().any(|vector| vector.moves())),
+        };
+        let goes_on = |at: &Option<usize>| {
+            at.is_some_and(|at| of(&self.now, at).moves() && of(&self.now, at) == before(at))
+        };
+        let steady = around.iter().take(2).filter(|at| goes_on(at)).count();
+        let middle = middle(spatial);
+        let first_two = match temporal.moves() && (steady > 0 || count == 0) {
+            true => [temporal, middle],
+            false => [middle, temporal],
+        };
+        let apart = match (temporal.moves() && middle.moves(), apart(temporal, middle)) {
+            (false, _) => 3,
+            (true, 0) => 0,
+            (true, 1..=2) => 1,
+            (true, _) => 2,
+        };
+        let mut here = Here {
+            moves: 2 * (3 * count + was) + usize::from(spatial[0].moves()),
+            near: first_two[0],
+            apart,
+            candidates: [Vector::default(); CANDIDATES],
+            contexts: [0; CANDIDATES],
+            len: 0,
+        };
+        if self.one {
+            let likely = if count == 0 { temporal } else { middle };
+            (here.near, here.apart) = (likely, 3);
+            here.add(likely, count);
+            return here;
+        }
+        let goes_on = if count == 0 { 3 } else { steady };
+        for (slot, vector) in first_two.into_iter().enumerate() {
+            here.add(vector, 4 * (4 * slot + apart) + goes_on);
+        }
+        let before = [before(at.wrapping_sub(1)), before(at.wrapping_sub(self.columns))];
+        let mut slot = 8;
+        for vector in spatial.into_iter().chain(after).chain(before) {
+            slot += usize::from(here.add(vector, 4 * slot + goes_on));
+        }
+        here
+    }
+}
+
+/// What is known of a position before its vector is.
+#[derive(Clone, Copy, Debug)]
+pub struct Here {
+    /// Context of whether it moves.
+    moves: usize,
+    /// What other vectors are told by their difference from.
+    near: Vector,
+    /// How far the vector before and that of the neighbours are apart: not at all, by half a pixel at most, further; 3: one of them does not move.
+    apart: usize,
+    candidates: [Vector; CANDIDATES],
+    contexts: [usize; CANDIDATES],
+    len: usize,
+}
+
+impl Here {
+    /// Vectors that the position is likely to have, all different.
+    pub fn candidates(&self) -> &[Vector] {
+        &self.candidates[..self.len]
+    }
+
+    /// Adds a candidate unless it is there, or does not move; whether it was added.
+    fn add(&mut self, vector: Vector, context: usize) -> bool {
+        let is_new = vector.moves() && !self.candidates().contains(&vector);
+        if is_new {
+            (self.candidates[self.len], self.contexts[self.len]) = (vector, context);
+            self.len += 1;
+        }
+        is_new
+    }
+
+    /// Asks whether the position moves, and where to: decision by decision, each with the counter it goes by.
+    fn ask(&self, wanted: Vector, mut ask: impl FnMut(usize, bool) -> bool) -> Result<Vector, OutOfRange> {
+        if !ask(MOVES + self.moves, wanted.moves()) {
             return Ok(Vector::default());
         }
-        let likely = self.likely(at, around);
-        if likely.moves() && ask(SAME + count, wanted == likely) {
-            return Ok(likely);
+        for (&candidate, context) in self.candidates().iter().zip(self.contexts) {
+            if ask(SAME + context, wanted == candidate) {
+                return Ok(candidate);
+            }
         }
-        let x = component(&mut ask, 0, i32::from(wanted.x) - i32::from(likely.x))?;
-        let y = i32::from(wanted.y) - i32::from(likely.y);
-        let y = component(&mut ask, 1 + usize::from(x == 0), y)?;
+        let near = self.near;
+        let x = component(&mut ask, self.apart, 0, i32::from(wanted.x) - i32::from(near.x))?;
+        let y = i32::from(wanted.y) - i32::from(near.y);
+        let y = component(&mut ask, self.apart, 1 + usize::from(x == 0), y)?;
         let sum = |along: i16, off: i32| {
             let sum = i32::from(along) + off;
             i16::try_from(sum)
@@ -161,57 +245,27 @@ impl Field {
                 .filter(|sum| sum.abs() <= Vector::MAX)
                 .ok_or(OutOfRange)
         };
-        let (x, y) = (sum(likely.x, x)?, sum(likely.y, y)?);
+        let (x, y) = (sum(near.x, x)?, sum(near.y, y)?);
         Ok(Vector { x, y })
-    }
-
-    /// Vectors to the left, above, and above to the right.
-    fn around(&self, at: usize) -> [Vector; 3] {
-        let (x, y) = (at % self.columns, at / self.columns);
-        let of = |there: bool, back: usize| match there {
-            true => self.now.get(at.wrapping_sub(back)).copied().unwrap_or_default(),
-            false => Vector::default(),
-        };
-        [
-            of(x > 0, 1),
-            of(y > 0, self.columns),
-            of(y > 0 && x + 1 < self.columns, self.columns - 1),
-        ]
-    }
-
-    /// Whether there was movement in the frame before: here 2, to the right or below 1, nowhere near 0.
-    fn was(&self, at: usize) -> usize {
-        let moved = |at: usize| self.before.get(at).is_some_and(|vector| vector.moves());
-        match moved(at) {
-            true => 2,
-            false => usize::from(moved(at + 1) || moved(at + self.columns)),
-        }
-    }
-
-    /// What a vector is likely to be: the middle one of those around that move, or the one before.
-    fn likely(&self, at: usize, around: [Vector; 3]) -> Vector {
-        let mut moving = around.into_iter().filter(|vector| vector.moves());
-        match (moving.next(), moving.next(), moving.next()) {
-            (Some(a), Some(b), Some(c)) => Vector {
-                x: middle(a.x, b.x, c.x),
-                y: middle(a.y, b.y, c.y),
-            },
-            (Some(first), _, _) => first,
-            (None, ..) => self.before[at],
-        }
     }
 }
 
 /// One component of what a vector is off: zero or not, sign, and an Exp-Golomb code of the magnitude less one.
-fn component(ask: &mut impl FnMut(usize, bool) -> bool, context: usize, off: i32) -> Result<i32, OutOfRange> {
-    if ask(ZERO + context, off == 0) {
+fn component(
+    ask: &mut impl FnMut(usize, bool) -> bool,
+    apart: usize,
+    context: usize,
+    off: i32,
+) -> Result<i32, OutOfRange> {
+    if ask(ZERO + 3 * apart + context, off == 0) {
         return Ok(0);
     }
     let axis = usize::from(context > 0);
+    let larger = LARGER + PLACES * (axis + 2 * usize::from(apart < 2));
     let negative = ask(NEGATIVE + axis, off < 0);
     let wanted = off.unsigned_abs().max(1);
     let mut bits = 0;
-    while ask(LARGER + axis * PLACES + bits, wanted >> (bits + 1) != 0) {
+    while ask(larger + bits, wanted >> (bits + 1) != 0) {
         bits += 1;
         // 2 * Vector::MAX has nine bits.
         if bits > 9 {
@@ -232,6 +286,20 @@ fn decide<C: BitCoder>(coder: &mut C, counter: &mut Counter, bit: bool) -> bool 
     bit
 }
 
-fn middle(a: i16, b: i16, c: i16) -> i16 {
-    a.max(b).min(a.min(b).max(c))
+/// The component-wise median of three vectors that all move, or the first that does; zeros: none does.
+fn middle([a, b, c]: [Vector; 3]) -> Vector {
+    let median = |a: i16, b: i16, c: i16| a.max(b).min(a.min(b).max(c));
+    if a.moves() && b.moves() && c.moves() {
+        let (x, y) = (median(a.x, b.x, c.x), median(a.y, b.y, c.y));
+        return Vector { x, y };
+    }
+    [a, b, c]
+        .into_iter()
+        .find(|vector| vector.moves())
+        .unwrap_or_default()
+}
+
+/// The larger difference of two components.
+fn apart(a: Vector, b: Vector) -> u16 {
+    a.x.abs_diff(b.x).max(a.y.abs_diff(b.y))
 }

@@ -28,14 +28,14 @@ BANK_LIMITS = [60, 120, 120, 120, 60, 250, 120, 120]
 class Latents:
     """Latents: decodes the payloads of a group and keeps the fields of section Contexts."""
 
-    def __init__(self, prior, qindex, channels, width, height, transform):
+    def __init__(self, prior, qindex, channels, width, height, transform, version):
         """Start of a group."""
         nearest = min(prior, key=lambda pair: (abs(pair[0] - qindex), pair[0]))
         self.models = copy.deepcopy(nearest[1])
         self.qindex, self.channels, self.width, self.height = qindex, channels, width, height
         self.cur, self.ref, self.older, self.age = {}, {}, {}, {}
         self.page, self.unrest, self.filled, self.now, self.before = {}, {}, {}, {}, {}
-        self.motion = Motion(transform, self) if transform else None
+        self.motion = Motion(transform, self, version) if transform else None
 
     def decide(self, kind, contexts, selectors):
         """Models, mixing: one decision, and what is learnt from it."""
@@ -171,7 +171,8 @@ class Layer:
         require(first == 0xC5 or first < 0x80, "sync")
         self.key = first == 0xC5
         flags = reader.u8() if self.key else first << 1
-        require(flags >> 5 == (3 if self.transform else 2), "version")
+        self.version = flags >> 5
+        require(self.version in ((3, 4) if self.transform else (2,)), "version")
         require(bool(flags & KEY_FLAG) == self.key, "key flag")
         require(not self.key or reader.take(3) == b"cis", "magic")
         extras = reader.u8() if flags & EXTRAS else 0
@@ -209,7 +210,7 @@ class Layer:
         reader.varint()
         channels, width, height = reader.varint(), reader.varint(), reader.varint()
         self.qindex = reader.u8()
-        self.latents = Latents(self.prior, self.qindex, channels, width, height, self.transform)
+        self.latents = Latents(self.prior, self.qindex, channels, width, height, self.transform, self.version)
         self.latents.frame(reader.take(end - reader.at), True)
 
     def inter_unit(self, flags, extras, end):
@@ -242,7 +243,7 @@ class Layer:
 
 
 def decode(data, prior, transform):
-    """The number of frames of a stream and their sum; with a transform it is of layer 1 alone, version 3."""
+    """The number of frames of a stream and their sum; with a transform it is of layer 1 alone, version 3 or 4."""
     reader = Reader(data)
     layers = [Layer(reader, prior, None), Layer(reader, prior, transform)]
     total = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What version 3 adds: section Motion of docs/bitstream.md, for decode.py."""
+"""What versions 3 and 4 add: section Motion of docs/bitstream.md, for decode.py."""
 
 import collections
 import functools
@@ -109,8 +109,8 @@ class Plane:
 class Vectors:
     """Motion, vectors: decodes those of a frame, and keeps what decisions about them look at."""
 
-    def __init__(self, width, height):
-        self.width, self.height = width, height
+    def __init__(self, width, height, version):
+        self.width, self.height, self.version = width, height, version
         self.now, self.before = {}, {}
         self.counters = collections.defaultdict(lambda: [32768, 0])
 
@@ -134,13 +134,47 @@ class Vectors:
         m = len(moving)
         if not self.ask("moves", 3 * m + self.moved(x, y), around[0] != STILL):
             return
-        likely = self.likely(moving, x, y)
-        if likely != STILL and self.ask("same", m):
-            vector = likely
-        else:
-            vector = self.other(likely)
+        vector = self.chosen(x, y, around, moving)
         if vector != STILL:
             self.now[x, y] = vector
+
+    def chosen(self, x, y, around, moving):
+        """Motion, vectors, 3 and 4: the vector of a position that moves."""
+        m, own, middle = len(moving), self.at_before(x, y, 0), self.middle(moving)
+        if self.version == 3:
+            first = middle if m else own
+            candidates, apart = [(first, m)], 3
+        else:
+            k = sum(self.goes_on(*place) for place in ((x - 1, y), (x, y - 1)))
+            g, apart = (k if m else 3), self.apart(middle, own)
+            both = [own, middle] if own != STILL and (k or not m) else [middle, own]
+            first = both[0]
+            rest = around + [self.at_before(x, y, step) for step in (1, self.width, -1, -self.width)]
+            candidates = [(vector, ("two", i, apart, g)) for i, vector in enumerate(both)]
+            others = [vector for vector in dict.fromkeys(rest) if vector not in (STILL, *both)]
+            candidates += [(vector, ("others", i, g)) for i, vector in enumerate(others)]
+            if both[0] == both[1]:
+                del candidates[1]
+        for vector, context in candidates:
+            if vector != STILL and self.ask("same", context):
+                return vector
+        return self.other(first, apart)
+
+    def at_before(self, x, y, step):
+        """Motion, vectors, 3: B of the position so many further on in raster order."""
+        row, column = divmod(y * self.width + x + step, self.width)
+        return self.before.get((column, row), STILL)
+
+    def goes_on(self, x, y):
+        """Motion, vectors, 3: whether a position moves, and as it did."""
+        return (x, y) in self.now and self.now[x, y] == self.before.get((x, y))
+
+    def apart(self, one, other):
+        """Motion, vectors, 3: a."""
+        if STILL in (one, other):
+            return 3
+        off = max(abs(i - j) for i, j in zip(one, other))
+        return 0 if off == 0 else 1 if off <= 2 else 2
 
     def moved(self, x, y):
         """Motion, vectors, 2: w."""
@@ -149,27 +183,27 @@ class Vectors:
         after = (x + 1, y) if x + 1 < self.width else (0, y + 1)
         return int(after in self.before or (x, y + 1) in self.before)
 
-    def likely(self, moving, x, y):
-        """Motion, vectors, 3: the likely vector."""
+    def middle(self, moving):
+        """Motion, vectors, 3: M."""
         if len(moving) == 3:
             return tuple(sorted(component)[1] for component in zip(*moving))
-        return moving[0] if moving else self.before.get((x, y), STILL)
+        return moving[0] if moving else STILL
 
-    def other(self, likely):
-        """Motion, vectors, 4: one that is coded as difference to the likely one."""
-        x = self.difference(0, 0)
-        y = self.difference(1, 1 if x else 2)
-        vector = (likely[0] + x, likely[1] + y)
+    def other(self, first, apart):
+        """Motion, vectors, 4: one that is coded as difference to the first candidate."""
+        x = self.difference(0, 0, apart)
+        y = self.difference(1, 1 if x else 2, apart)
+        vector = (first[0] + x, first[1] + y)
         require(all(abs(component) <= VECTOR_BOUND for component in vector), "vector out of range")
         return vector
 
-    def difference(self, axis, context):
+    def difference(self, axis, context, apart):
         """Motion, vectors, 4: one component."""
-        if self.ask("zero", context):
+        if self.ask("zero", apart, context):
             return 0
         sign = -1 if self.ask("negative", axis) else 1
         n = 0
-        while self.ask("larger", axis, n):
+        while self.ask("larger", axis, apart < 2, n):
             n += 1
             require(n <= LARGER_BOUND, "vector out of range")
         magnitude = 1
@@ -181,10 +215,10 @@ class Vectors:
 class Motion:
     """Motion: the values, the canvas and the vectors of a group."""
 
-    def __init__(self, rows, latents):
+    def __init__(self, rows, latents, version):
         require(len(rows) == latents.channels, "transform: not of as many channels")
         self.rows = rows
-        self.vectors = Vectors(latents.width, latents.height)
+        self.vectors = Vectors(latents.width, latents.height, version)
         self.planes = [Plane(BLOCK * latents.width, BLOCK * latents.height) for _ in range(3)]
         self.rests = {}
 

@@ -20,7 +20,7 @@ use super::state::{State, Waiting};
 use super::stats::Stats;
 use crate::generated::{self, Quality};
 use crate::model::ModelSettings;
-use crate::units::{self, Outcome};
+use crate::units::{self, EnhancementReader, Outcome};
 use crate::{caps, latency, quic, regions};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -168,11 +168,21 @@ impl CisDecode {
         let mut guard = self.state.lock();
         let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-        let enhanced = (quality == Quality::Enhanced).then(|| state.enhancement.latents());
+        let layer = (quality == Quality::Enhanced).then_some(&state.enhancement);
+        let canvas = layer.and_then(EnhancementReader::canvas);
+        let soften = |picture: &mut [u8], stride: usize| {
+            if let Some(canvas) = canvas {
+                canvas.soften(picture, stride);
+            }
+        };
         let result = match state.reader.current() {
             Some((geometry, _)) => {
                 let latents = state.view.latents();
-                let features = Features { latents, enhanced };
+                let features = Features {
+                    latents,
+                    enhanced: layer.map(EnhancementReader::latents),
+                    touch_up: Some(&soften),
+                };
                 output::restore(&mut state.restorer, features, geometry, info, buffer)
             }
             None => return Err(gst::FlowError::Error),

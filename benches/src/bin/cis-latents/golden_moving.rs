@@ -1,4 +1,4 @@
-//! `golden-moving`: streams of version 3 with the sums of what they decode to. As `golden`, run once.
+//! `golden-moving`: streams of the version that is predicted along the motion, with the sums of what they decode to. As `golden`, run once.
 
 use std::path::Path;
 use std::{fs, sync::Arc};

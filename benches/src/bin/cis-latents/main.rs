@@ -31,7 +31,7 @@ enum Command {
     Received(received::Arguments),
     /// Write the golden vectors of the codec
     Golden(golden::Arguments),
-    /// Write those of prediction along the motion (version 3)
+    /// Write those of prediction along the motion (version 4)
     GoldenMoving(golden::Arguments),
 }
 

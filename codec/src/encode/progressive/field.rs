@@ -33,10 +33,9 @@ impl Field {
             let vector = match still.moves(at) {
                 true => {
                     let energy = self.seeker.energy(at);
-                    let (coder, bit) = (&self.coder, bit(energy));
-                    let price = |vector| coder.price(at, vector) * bit;
-                    self.seeker
-                        .seek(at, &coder.candidates(at), Felt::new(energy), price)
+                    let (here, bit) = (self.coder.look(at), bit(energy));
+                    let price = |vector| self.coder.price(&here, vector) * bit;
+                    self.seeker.seek(at, here.candidates(), Felt::new(energy), price)
                 }
                 false => Vector::default(),
             };
@@ -84,7 +83,7 @@ mod tests {
                     _ => 0,
                 }
             });
-            canvas.draw(position, values);
+            canvas.draw(position, values, 40);
         }
         canvas
     }
@@ -103,7 +102,7 @@ mod tests {
 
     fn found(shift: (usize, usize), bit: f32) -> (Vec<Vector>, f32) {
         let (canvas, mut vectors, mut still) = (canvas(), Vectors::default(), Stillness::default());
-        vectors.start(SHAPE);
+        vectors.start(SHAPE, crate::frame::MOVING);
         // What was never seen before moves.
         still.observe(&vec![0.0; SHAPE.len()], SHAPE, 40, 0.0);
         let luma = moved(&canvas, shift);
