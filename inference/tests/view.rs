@@ -130,3 +130,24 @@ fn lengths_that_do_not_fit_are_refused() {
             .is_none()
     );
 }
+
+#[test]
+fn a_picture_is_touched_up_before_it_is_enlarged() {
+    let (bundle, options) = (tinyview(), SessionOptions::default());
+    let g = geometry(&bundle, (1664, 1024));
+    let grey = vec![0.0; 12 * 26 * 16];
+    let mut restorer = Restorer::new(&runtime(), &bundle, &options).expect("opens");
+    let paint = |picture: &mut [u8], stride: usize| {
+        assert_eq!((picture.len(), stride), (512 * 832 * 3, 832 * 3));
+        picture.fill(7);
+    };
+    let features = Features {
+        latents: &grey,
+        enhanced: None,
+        touch_up: Some(&paint),
+    };
+    let picture = restorer.restore(features, &g).expect("restores");
+    assert!(picture.data.iter().all(|&sample| sample == 7));
+    let untouched = restorer.restore(Features::from(&grey[..]), &g).expect("restores");
+    assert!(untouched.data.iter().any(|&sample| sample != 7));
+}

@@ -303,3 +303,73 @@ fn middle([a, b, c]: [Vector; 3]) -> Vector {
 fn apart(a: Vector, b: Vector) -> u16 {
     a.x.abs_diff(b.x).max(a.y.abs_diff(b.y))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::MOVING;
+
+    const SHAPE: Shape = Shape {
+        channels: 1,
+        width: 4,
+        height: 3,
+    };
+
+    fn of(x: i16, y: i16) -> Vector {
+        Vector { x, y }
+    }
+
+    /// The vectors after a frame of these.
+    fn after(frame: [Vector; 12], version: u8) -> Vectors {
+        let mut vectors = Vectors::default();
+        vectors.start(SHAPE, version);
+        vectors.begin();
+        for (at, vector) in frame.into_iter().enumerate() {
+            vectors.take(at, vector);
+        }
+        vectors.begin();
+        vectors
+    }
+
+    #[test]
+    fn candidates_come_from_around_and_from_before_and_are_all_different() {
+        let mut frame = [Vector::default(); 12];
+        (frame[4], frame[5], frame[6], frame[9]) = (of(3, 0), of(4, 0), of(8, -8), of(3, 0));
+        let mut vectors = after(frame, MOVING);
+        // Above goes on as before, which was not to move; to the left is something new.
+        for (at, vector) in [
+            (0, of(0, 0)),
+            (1, of(0, 0)),
+            (2, of(4, 0)),
+            (3, of(0, 0)),
+            (4, of(7, 7)),
+        ] {
+            vectors.take(at, vector);
+        }
+        // Middle of left (7, 7) and above right (4, 0), the first of them; own of before; above right is there already; next of before; below of before; the one before.
+        let here = vectors.look(5);
+        assert_eq!(here.candidates(), [of(7, 7), of(4, 0), of(8, -8), of(3, 0)]);
+        // Above this one nothing has been told yet, and what is beyond the last position counts as standing still.
+        assert_eq!(vectors.look(11).candidates(), []);
+    }
+
+    #[test]
+    fn version_3_has_one_candidate() {
+        let mut frame = [Vector::default(); 12];
+        (frame[0], frame[1]) = (of(3, 0), of(4, 0));
+        let vectors = after(frame, MOVING_ONE);
+        assert_eq!(vectors.look(0).candidates(), [of(3, 0)]);
+        assert_eq!(vectors.look(4).candidates(), []);
+    }
+
+    #[test]
+    fn a_candidate_costs_less_than_any_other_vector() {
+        let mut vectors = after([of(5, -3); 12], MOVING);
+        vectors.take(0, of(5, -3));
+        let here = vectors.look(1);
+        let price = |vector| vectors.price(&here, vector);
+        assert!(price(of(5, -3)) < price(of(6, -3)), "{here:?}");
+        assert!(price(of(6, -3)) < price(of(90, -70)), "{here:?}");
+        assert_eq!(price(of(5 + 2 * Vector::MAX, 0)), f32::INFINITY);
+    }
+}
