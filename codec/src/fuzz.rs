@@ -51,7 +51,7 @@ pub fn transform(channels: u16) -> Arc<Transform> {
     Arc::new(Transform::walsh(channels.into()))
 }
 
-/// Decodes entropy-coded payloads in headers that are right: checksums keep whole units that a fuzzer invents from ever getting here. The first four bytes are channels (from 128 on with prediction along the motion),
+/// Decodes entropy-coded payloads in headers that are right: checksums keep whole units that a fuzzer invents from ever getting here. The first four bytes are channels (from 128 on with prediction along the motion, from 224 on as version 3 had it),
 /// width, height and qindex, then two bytes of length come before each payload; the first one is of a key frame. Returns the number of frames decoded.
 pub fn payload(data: &[u8]) -> usize {
     let (Ok(bundle), Some((&[channels, width, height, qindex], mut rest))) =
@@ -66,7 +66,11 @@ pub fn payload(data: &[u8]) -> usize {
     };
     let moving = channels >= 128;
     let mut fields = Fields {
-        version: if moving { frame::MOVING } else { frame::VERSION },
+        version: match channels {
+            224.. => frame::MOVING_ONE,
+            128.. => frame::MOVING,
+            _ => frame::VERSION,
+        },
         layer: frame::DETECTION,
         pts_ns: 0,
         capture_utc_ns: 0,
