@@ -29,69 +29,150 @@ pub fn limit(qindex: u8) -> u16 {
 
 /// Softens the borders between `columns` x `rows` blocks of a picture in RGB with rows of `stride` bytes, first the upright ones, then the level ones. `limits` are one for each block; what is outside the picture is passed over.
 pub fn soften(picture: &mut [u8], stride: usize, (columns, rows): (usize, usize), limits: &[u16]) {
-    let mut border = |limits: [Option<&u16>; 2], corner: usize, across: usize, along: usize| {
-        let [Some(&a), Some(&b)] = limits else { return };
-        let limit = (i32::from(a) + i32::from(b)) / 2;
-        for line in (0..BLOCK).step_by(LINES) {
-            let from = corner + line * along;
-            // The last byte that is looked at.
-            let end = from + (ACROSS - 1) * across + (LINES - 1) * along + RGB;
-            if let Some(part) = picture.get_mut(from..end)
-                && limit > 0
-            {
-                soften_lines(part, across, along, limit);
-            }
-        }
+    let limit = |a: usize, b: usize| {
+        let both = limits.get(a).zip(limits.get(b));
+        both.map_or(0, |(&a, &b)| (i32::from(a) + i32::from(b)) / 2)
     };
     for y in 0..rows {
         for x in 1..columns {
             let (at, corner) = (y * columns + x, y * BLOCK * stride + (x * BLOCK - REACH) * RGB);
-            border([limits.get(at - 1), limits.get(at)], corner, RGB, stride);
+            let limit = limit(at - 1, at);
+            if limit == 0 {
+                continue;
+            }
+            for line in (0..BLOCK).step_by(LINES) {
+                upright(picture, corner + line * stride, stride, limit);
+            }
         }
     }
     for y in 1..rows {
         for x in 0..columns {
             let (at, corner) = (y * columns + x, (y * BLOCK - REACH) * stride + x * BLOCK * RGB);
-            border([limits.get(at - columns), limits.get(at)], corner, stride, RGB);
+            let limit = limit(at - columns, at);
+            if limit == 0 {
+                continue;
+            }
+            for line in (0..BLOCK).step_by(LINES) {
+                level(picture, corner + line * RGB, stride, limit);
+            }
         }
     }
 }
 
-/// Softens the middle of a few lines, which begin every `along` bytes and have a pixel every `across`.
-fn soften_lines(part: &mut [u8], across: usize, along: usize, limit: i32) {
-    let pixel = |part: &[u8], line: usize, x: usize| {
-        let at = line * along + x * across;
-        [0, 1, 2].map(|plane| i32::from(part[at + plane]))
-    };
-    // Luma in quarters, added up over four lines: 1/16 grey level.
-    let (mut step, mut activity) = (0, 0);
-    for line in 0..LINES {
-        let [far_p, mid_p, next_p, p, q, next_q, mid_q, far_q] = [1, 4, 6, 7, 8, 9, 11, 14].map(|x| {
-            let [red, green, blue] = pixel(part, line, x);
-            red + 2 * green + blue
-        });
-        step += (q + next_q - p - next_p).abs();
-        activity += (p - mid_p).abs() + (mid_p - far_p).abs() + (q - mid_q).abs() + (mid_q - far_q).abs();
+/// Lines that are rows.
+fn upright(picture: &mut [u8], corner: usize, stride: usize, limit: i32) {
+    let all = || (corner..).step_by(stride.max(1)).take(LINES);
+    let mut given = Given::default();
+    for at in all() {
+        let Some(row) = picture
+            .get(at..)
+            .and_then(<[u8]>::first_chunk::<{ ACROSS * RGB }>)
+        else {
+            return;
+        };
+        given.add(DECIDING.map(|x| luma([row[RGB * x], row[RGB * x + 1], row[RGB * x + 2]])));
     }
-    // All of it up to half the limit, nothing from the limit on.
-    let share = |of: i32, limit: i32| (32 * (limit - of) / limit.max(1)).clamp(0, 16);
-    let share = share(step / 2, limit) * share(activity, limit * PLAIN.0 / PLAIN.1);
+    let share = given.share(limit);
     if share == 0 {
         return;
     }
-    for line in 0..LINES {
-        let [next_p, p, q, next_q] = [6, 7, 8, 9].map(|x| pixel(part, line, x));
-        for plane in 0..RGB {
-            let twice = q[plane] + next_q[plane] - p[plane] - next_p[plane];
-            for away in 0..REACH {
-                // Half the step at the border, nothing at the middle of the block.
-                let off = (twice * share * (15 - 2 * away as i32) + (1 << 13)) >> 14;
-                for (x, off) in [(REACH - 1 - away, off), (REACH + away, -off)] {
-                    let sample = &mut part[line * along + x * across + plane];
-                    *sample = (i32::from(*sample) + off).clamp(0, 255) as u8;
-                }
-            }
+    for at in all() {
+        let Some(row) = picture
+            .get_mut(at..)
+            .and_then(<[u8]>::first_chunk_mut::<{ ACROSS * RGB }>)
+        else {
+            return;
+        };
+        let step = |plane: usize| {
+            let [next_p, p, q, next_q] = [6, 7, 8, 9].map(|x| i32::from(row[RGB * x + plane]));
+            share * (q + next_q - p - next_p)
+        };
+        let steps = [0, 1, 2].map(step);
+        for (pixel, weight) in row.as_chunks_mut::<RGB>().0.iter_mut().zip(WEIGHTS) {
+            slope(pixel, &steps, weight);
         }
+    }
+}
+
+/// Lines that are columns.
+fn level(picture: &mut [u8], corner: usize, stride: usize, limit: i32) {
+    let mut rows = [[0; LINES]; DECIDING.len()];
+    for (lumas, x) in rows.iter_mut().zip(DECIDING) {
+        let Some(row) = picture
+            .get(corner + x * stride..)
+            .and_then(<[u8]>::first_chunk::<{ LINES * RGB }>)
+        else {
+            return;
+        };
+        *lumas = [0, 1, 2, 3].map(|line| luma([row[RGB * line], row[RGB * line + 1], row[RGB * line + 2]]));
+    }
+    let mut given = Given::default();
+    for line in 0..LINES {
+        given.add(rows.map(|row| row[line]));
+    }
+    let share = given.share(limit);
+    if share == 0 {
+        return;
+    }
+    let pixels = |picture: &[u8], x: usize| {
+        let row = picture
+            .get(corner + x * stride..)
+            .and_then(<[u8]>::first_chunk::<{ LINES * RGB }>);
+        row.map_or([0; LINES * RGB], |row| row.map(i32::from))
+    };
+    let [next_p, p, q, next_q] = [6, 7, 8, 9].map(|x| pixels(picture, x));
+    let steps: [i32; LINES * RGB] =
+        std::array::from_fn(|at| share * (q[at] + next_q[at] - p[at] - next_p[at]));
+    for (x, weight) in WEIGHTS.into_iter().enumerate() {
+        let row = picture.get_mut(corner + x * stride..);
+        if let Some(row) = row.and_then(<[u8]>::first_chunk_mut::<{ LINES * RGB }>) {
+            slope(row, &steps, weight);
+        }
+    }
+}
+
+/// Pixels across a border by which it is decided: three, and the last one, on each side.
+const DECIDING: [usize; 8] = [1, 4, 6, 7, 8, 9, 11, 14];
+
+/// Part of a step, in 1/32, that is added to each pixel across a border: half of it there, nothing at the middle of a block.
+const WEIGHTS: [i32; ACROSS] = [1, 3, 5, 7, 9, 11, 13, 15, -15, -13, -11, -9, -7, -5, -3, -1];
+
+/// In quarters of a grey level.
+#[inline(always)]
+fn luma([red, green, blue]: [u8; RGB]) -> i32 {
+    i32::from(red) + 2 * i32::from(green) + i32::from(blue)
+}
+
+/// What some lines across a border are like: sums of quarters over four lines, in 1/16 grey level.
+#[derive(Default)]
+struct Given {
+    /// Twice the step.
+    steps: i32,
+    activity: i32,
+}
+
+impl Given {
+    #[inline(always)]
+    fn add(&mut self, [far_p, mid_p, next_p, p, q, next_q, mid_q, far_q]: [i32; DECIDING.len()]) {
+        self.steps += (q + next_q - p - next_p).abs();
+        self.activity +=
+            (p - mid_p).abs() + (mid_p - far_p).abs() + (q - mid_q).abs() + (mid_q - far_q).abs();
+    }
+
+    /// How much of the step becomes a slope, in 1/256: all of it up to half of both limits, nothing from one of them on.
+    #[inline(always)]
+    fn share(&self, limit: i32) -> i32 {
+        let share = |of: i32, limit: i32| (32 * (limit - of) / limit.max(1)).clamp(0, 16);
+        share(self.steps / 2, limit) * share(self.activity, limit * PLAIN.0 / PLAIN.1)
+    }
+}
+
+/// Adds a part of steps, which are doubled and in 1/256.
+#[inline(always)]
+fn slope<const N: usize>(samples: &mut [u8; N], steps: &[i32; N], weight: i32) {
+    for (sample, step) in samples.iter_mut().zip(steps) {
+        let off = (step * weight + (1 << 13)) >> 14;
+        *sample = (i32::from(*sample) + off).clamp(0, 255) as u8;
     }
 }
 
