@@ -1,7 +1,7 @@
 //! Softening of the borders of blocks in a picture that is shown: where two blocks of plain ground meet at a step that their quantiser left, the step becomes a slope.
 //!
 //! The decision is that of a deblocking filter (List, Joch, Lainema, Bjontegaard, Karczewicz, "Adaptive deblocking filter", IEEE TCSVT 2003): a border is no edge of the scene if its step is small for the quantiser and both its
-//! sides are plain. For the eye only: what is predicted from is the canvas as it was drawn. (In the loop it made no picture nearer to its source, and moved blocks blurred.)
+//! sides are plain. For the eye only: what is predicted from is the canvas as it was drawn. (In the loop it made no picture nearer to its source.)
 
 use super::transform::BLOCK;
 use crate::quant;

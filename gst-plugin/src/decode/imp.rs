@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use cis_codec::frame::{self, ENHANCEMENT};
 use cis_codec::{Limits, quant};
-use cis_inference::restore::Features;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -20,7 +19,7 @@ use super::state::{State, Waiting};
 use super::stats::Stats;
 use crate::generated::{self, Quality};
 use crate::model::ModelSettings;
-use crate::units::{self, EnhancementReader, Outcome};
+use crate::units::{self, Outcome};
 use crate::{caps, latency, quic, regions};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -169,21 +168,10 @@ impl CisDecode {
         let state = guard.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let info = state.output.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         let layer = (quality == Quality::Enhanced).then_some(&state.enhancement);
-        let canvas = layer.and_then(EnhancementReader::canvas);
-        let soften = |picture: &mut [u8], stride: usize| {
-            if let Some(canvas) = canvas {
-                canvas.soften(picture, stride);
-            }
-        };
         let result = match state.reader.current() {
             Some((geometry, _)) => {
                 let latents = state.view.latents();
-                let features = Features {
-                    latents,
-                    enhanced: layer.map(EnhancementReader::latents),
-                    touch_up: Some(&soften),
-                };
-                output::restore(&mut state.restorer, features, geometry, info, buffer)
+                output::restore(&mut state.restorer, latents, layer, geometry, info, buffer)
             }
             None => return Err(gst::FlowError::Error),
         };
